@@ -12,8 +12,8 @@ pytestmark = pytest.mark.stack
 
 
 def create(bootstrap: str, topic: str, **config: str) -> None:
-    futures = AdminClient({"bootstrap.servers": bootstrap}).create_topics([NewTopic(topic, 1, 1, config=config)])
-    futures[topic].result(30)
+    admin = AdminClient({"bootstrap.servers": bootstrap})  # named: its futures fail once it is collected
+    admin.create_topics([NewTopic(topic, 1, 1, config=config)])[topic].result(30)
 
 
 def produce(bootstrap: str, topic: str, *values: bytes) -> None:
