@@ -1,0 +1,329 @@
+"""The Python client: observations in, commands and their replies, and what happens to an experiment as it happens.
+
+Observations are numbered per source and experiment, so that whatever is sent twice counts once; a command listens for
+its reply before it is sent, so that none is missed. One client may be used from several threads.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from confluent_kafka import KafkaError, KafkaException, Message
+from numpy.typing import ArrayLike
+
+from producers import reading
+from producers.connection import closing, consumer, end_of, partitions_of, producer, reaching
+from producers.errors import DeliveryError, NotAnObservationError, ReplyTimeoutError
+from producers.observations import observations
+from schemas import avro, codecs, events
+from schemas.partitions import partition_of
+from schemas.topics import Topics
+
+_REPLY_SECONDS = 30.0
+_DELIVERY_SECONDS = 60.0
+
+
+class Client:
+    """A connection to one installation, closed by `close` or the end of a `with` block.
+
+    Parameters
+    ----------
+    kafka
+        librdkafka properties: `bootstrap.servers` and whatever security needs.
+    topics
+        Names of the installation's topics.
+    partitions
+        Partitions of each topic; asked from Kafka if None.
+    source
+        Name of this source of observations, 1 to 128 characters. A name of its own is made if None. A client that goes
+        on under an earlier name finds the next sequence number in the log.
+    encoding
+        How observations travel: `avro` (single-object) or `json`.
+    actor
+        Who commands claim to come from.
+
+    Raises
+    ------
+    UnreachableError
+        If no broker answers within five seconds.
+    MissingTopicError
+        If the topics do not exist.
+    """
+
+    def __init__(
+        self,
+        kafka: Mapping[str, str],
+        topics: Topics | None = None,
+        partitions: int | None = None,
+        *,
+        source: str | None = None,
+        encoding: Literal["avro", "json"] = "avro",
+        actor: str | None = None,
+    ) -> None:
+        self.topics = topics or Topics()
+        found = partitions_of(kafka, self.topics.control, self.topics.observations)
+        self.partitions = found if partitions is None else partitions
+        self.source = source or f"client-{uuid.uuid4().hex[:12]}"
+        self.actor = actor
+        self._is_new_source = source is None
+        self._kafka = dict(kafka)
+        self._encode: Callable[[events.Observation], bytes] = (
+            codecs.encode_json if encoding == "json" else codecs.encode_avro
+        )
+        self._next: dict[tuple[str, str], int] = {}
+        self._lock = threading.RLock()
+        self._failure: KafkaError | None = None
+        self._failed = 0
+        self._producer = producer(kafka)
+
+    # observations
+
+    def observe(
+        self,
+        experiment_id: str,
+        values: ArrayLike,
+        *,
+        arm: Literal["a", "b"] | None = None,
+        observed_at: datetime | int | None = None,
+        source: str | None = None,
+    ) -> int:
+        """Return the sequence number of the record that was handed over; Kafka takes it in the background.
+
+        Parameters
+        ----------
+        values
+            One number or several; more than 10 000 travel as several records.
+        observed_at
+            When they were measured: a time with zone, or microseconds since the epoch.
+        source
+            Another source than the client's own, for this call.
+
+        Raises
+        ------
+        NotAnObservationError
+            If a field is outside its limits; nothing was sent.
+        DeliveryError
+            If Kafka did not take a record that was handed over earlier, or takes none for a minute.
+        """
+        name = self.source if source is None else source
+        with self._lock:
+            self._raise_failure()
+            sequence = self.next_sequence(experiment_id, source=name)
+            for event in observations(experiment_id, values, name, sequence, arm=arm, observed_at=observed_at):
+                sequence = event.sequence if event.sequence is not None else sequence
+                self._send(self.topics.observations, event, self._encode(event), f"{name}-{sequence}")
+                self._next[name, experiment_id] = sequence + 1
+            return sequence
+
+    def next_sequence(self, experiment_id: str, *, source: str | None = None, start: int | None = None) -> int:
+        """Return the number that the next record of the source will get, found in the log if this client sent none yet.
+
+        Parameters
+        ----------
+        start
+            Offset from which the log is searched; from its beginning if None.
+        """
+        name = self.source if source is None else source
+        with self._lock:
+            known = self._next.get((name, experiment_id))
+            if known is None:
+                own = self._is_new_source and name == self.source
+                known = 0 if own else self._search_sequence(experiment_id, name, start)
+                self._next[name, experiment_id] = known
+            return known
+
+    def continue_at(self, experiment_id: str, sequence: int, *, source: str | None = None) -> None:
+        """Give the next record of the source this sequence number."""
+        if sequence < 0:
+            raise NotAnObservationError(f"sequence: {sequence}; allowed: 0 or more")
+        with self._lock:
+            self._next[self.source if source is None else source, experiment_id] = sequence
+
+    def flush(self, timeout: float = _DELIVERY_SECONDS) -> None:
+        """Kafka has taken everything that was handed over.
+
+        Raises
+        ------
+        DeliveryError
+            If it did not, within `timeout` seconds.
+        """
+        left = self._producer.flush(timeout)
+        self._raise_failure()
+        if left:
+            raise DeliveryError(f"Kafka has not taken {left} records within {timeout:g} s")
+
+    # commands
+
+    def command(self, event: events.Command, *, timeout: float = _REPLY_SECONDS) -> events.Reply:
+        """Return the reply to a command; a command with the same id may be sent again and is answered alike.
+
+        Raises
+        ------
+        ReplyTimeoutError
+            If none came within `timeout` seconds: the command may still be carried out.
+        """
+        partition = partition_of(event.experiment_id, self.partitions)
+        deadline = time.monotonic() + timeout
+        topic = self.topics.control
+        with reaching(self._kafka), closing(consumer(self._kafka)) as reader:
+            _, end = end_of(reader, topic, partition)
+        with closing(reading.assigned(self._kafka, topic, partition, end)) as reader:
+            self.submit(event, timeout=timeout)
+            for record in reading.following(reader, lambda: time.monotonic() > deadline):
+                if record.value is None or b'"reply"' not in record.value:
+                    continue
+                reply = reading.control_event(record.value, events.Reply)
+                if isinstance(reply, events.Reply) and reply.command_id == event.id:
+                    return reply
+        name = avro.event_name(type(event))
+        raise ReplyTimeoutError(
+            f"{name} of {event.experiment_id}: no reply within {timeout:g} s; does a worker run? (id {event.id})"
+        )
+
+    def submit(self, event: events.Command, *, timeout: float = _DELIVERY_SECONDS) -> None:
+        """Put a command into the log without waiting for its reply; it is there on return."""
+        with self._lock:
+            self._send(self.topics.control, event, codecs.encode_json(event), event.id)
+        self.flush(timeout)
+
+    def define(self, experiment: dict[str, Any], *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to a `define` of this experiment (a definition as in its TOML file)."""
+        return self._experiment(events.Define, experiment, reason, **options)
+
+    def run(self, experiment: dict[str, Any], *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to a `run`: define and start in one step."""
+        return self._experiment(events.Run, experiment, reason, **options)
+
+    def start(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to a `start`: a new run of a defined experiment."""
+        return self._plain(events.Start, experiment_id, reason, **options)
+
+    def pause(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to a `pause`: observations are left out until `resume`."""
+        return self._plain(events.Pause, experiment_id, reason, **options)
+
+    def resume(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to a `resume`: observations are applied again."""
+        return self._plain(events.Resume, experiment_id, reason, **options)
+
+    def stop(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to a `stop`: the live run ends inconclusive, by hand."""
+        return self._plain(events.Stop, experiment_id, reason, **options)
+
+    def cancel(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to a `cancel`: no further runs, and the live one ends by hand."""
+        return self._plain(events.Cancel, experiment_id, reason, **options)
+
+    def _plain(
+        self,
+        kind: type[events.Command],
+        experiment_id: str,
+        reason: str | None,
+        *,
+        id: str | None = None,  # noqa: A002  the wire's own name
+        timeout: float = _REPLY_SECONDS,
+        **fields: Any,
+    ) -> events.Reply:
+        key = id or str(uuid.uuid4())
+        event = kind(id=key, experiment_id=experiment_id, actor=self.actor, reason=reason, **fields)
+        return self.command(event, timeout=timeout)
+
+    def _experiment(
+        self, kind: type[events.Command], experiment: dict[str, Any], reason: str | None, **options: Any
+    ) -> events.Reply:
+        experiment_id = experiment.get("id")
+        if not isinstance(experiment_id, str) or not codecs.EXPERIMENT_ID.fullmatch(experiment_id):
+            raise NotAnObservationError(f"id: {experiment_id!r}; allowed: {codecs.EXPERIMENT_ID.pattern}")
+        return self._plain(kind, experiment_id, reason, experiment=experiment, **options)
+
+    # what happens
+
+    def follow(
+        self,
+        experiment_id: str,
+        *,
+        ended: Callable[[], bool] = lambda: False,
+        timeout: float | None = None,
+    ) -> Iterator[events.ControlEvent]:
+        """Yield the whole history of an experiment in log order, then every event as it is committed.
+
+        Ends when `ended` says so, or after `timeout` seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        partition = partition_of(experiment_id, self.partitions)
+        key = experiment_id.encode()
+        topic = self.topics.control
+        with reaching(self._kafka), closing(consumer(self._kafka)) as reader:
+            first, _ = end_of(reader, topic, partition)
+        with closing(reading.assigned(self._kafka, topic, partition, first)) as reader:
+            over = lambda: ended() or (deadline is not None and time.monotonic() > deadline)  # noqa: E731  one use, reads well
+            for record in reading.following(reader, over):
+                if record.key == key and (event := reading.control_event(record.value)) is not None:
+                    yield event
+
+    def close(self) -> None:
+        """Everything handed over has reached Kafka, and the connection is closed; raises as `flush` does."""
+        self.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self._producer.flush(2.0)
+
+    # the wire
+
+    def _send(self, topic: str, event: events.Observation | events.Command, value: bytes, event_id: str) -> None:
+        headers: list[tuple[str, str | bytes | None]] = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", event_id),
+            ("ce_type", f"waldstream.{avro.event_name(type(event))}"),
+            ("ce_source", f"/waldstream/{self.source}"),
+        ]
+        deadline = time.monotonic() + _DELIVERY_SECONDS
+        while True:
+            try:
+                self._producer.produce(
+                    topic, key=event.experiment_id.encode(), value=value, headers=headers, on_delivery=self._delivered
+                )
+            except BufferError:  # the queue is full: Kafka is slower than the caller, who waits here
+                self._producer.poll(0.1)
+                if time.monotonic() > deadline:
+                    raise DeliveryError(f"Kafka has taken no record for {_DELIVERY_SECONDS:g} s") from None
+            except KafkaException as error:
+                raise DeliveryError(f"{topic}: {error.args[0].str()}") from error
+            else:
+                self._producer.poll(0)
+                return
+
+    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
+        if error is not None:
+            self._failure = self._failure or error
+            self._failed += 1
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            error, count = self._failure, self._failed
+            self._failure, self._failed = None, 0
+            raise DeliveryError(f"Kafka did not take {count} records: {error.str()}")
+
+    def _search_sequence(self, experiment_id: str, source: str, start: int | None) -> int:
+        partition = partition_of(experiment_id, self.partitions)
+        key, highest = experiment_id.encode(), -1
+        where = {} if start is None else {partition: start}
+        for record in reading.until_end(self._kafka, self.topics.observations, [partition], start=where, timeout=300.0):
+            if record.key != key:
+                continue
+            try:
+                event = codecs.decode_observation(record.value)
+            except codecs.MalformedError:
+                continue
+            if event.source == source and event.sequence is not None:
+                highest = max(highest, event.sequence)
+        return highest + 1
