@@ -86,7 +86,6 @@ class KafkaNode(Server):
         self._node_id = node_id
         self._voters = dict(voters or {node_id: controller_port or free_port()})
         self._cluster_id = cluster_id
-        self._log_start = 0
 
     @property
     def bootstrap_servers(self) -> str:
@@ -121,7 +120,6 @@ class KafkaNode(Server):
         # Native libraries are unpacked here at each start and would stay behind after a kill.
         shutil.rmtree(self.data_dir / "tmp", ignore_errors=True)
         (self.data_dir / "tmp").mkdir()
-        self._log_start = self.log.stat().st_size if self.log.exists() else 0
         self._format()
         return self._java_child("kafka.Kafka", str(self._config))
 
@@ -163,19 +161,16 @@ class KafkaNode(Server):
         return self.data_dir / "output.log"
 
     def _answers(self) -> bool:
-        with self.log.open("rb") as file:
-            file.seek(self._log_start)
-            return _READY.encode() in file.read()
+        return _READY in self._log_since_launch()
 
     def _explain(self, log: str) -> StackError | None:
-        since = log.encode()[self._log_start :].decode(errors="replace")
-        if "Address already in use" in since:
+        if "Address already in use" in log:
             return PortTakenError(f"{self.name}: port {self.port} or its controller's port was taken while it started")
-        if "No space left on device" in since:
+        if "No space left on device" in log:
             return NoSpaceError(f"{self.name}: no space left in {self.data_dir}")
-        if "Failed to acquire lock" in since:
+        if "Failed to acquire lock" in log:
             return DataFolderError(f"{self.name}: the data folder {self.data_dir} is in use by another Kafka")
-        if not since.strip():  # it did not come as far as logging
+        if not log.strip():  # it did not come as far as logging
             output = self._output.read_text(errors="replace")[-2_000:].strip() if self._output.exists() else ""
             return StartFailedError(f"{self.name} ended before it was ready; the end of {self._output}:\n{output}")
         return None

@@ -140,9 +140,13 @@ class Child:
         except subprocess.TimeoutExpired:
             return None
 
+    def terminate(self) -> None:
+        """Ask the child to end, without waiting."""
+        self._process.terminate()
+
     def stop(self, deadline: float = 20.0) -> int:
         """Ask the child to end, kill it after the deadline in seconds; it has ended on return."""
-        self._process.terminate()
+        self.terminate()
         if (code := self.wait(deadline)) is None:
             self.kill()
             code = self._process.wait()

@@ -116,9 +116,8 @@ class RedisServer(Server):
             client.close()
 
     def _explain(self, log: str) -> StackError | None:
-        tail = log[-2_000:]
-        if "Address already in use" in tail:
+        if "Address already in use" in log:
             return PortTakenError(f"{self.name}: port {self.port} was taken while it started")
-        if "No space left on device" in tail:
+        if "No space left on device" in log:
             return NoSpaceError(f"{self.name}: no space left in {self.data_dir}")
         return None

@@ -25,6 +25,7 @@ class Server(ABC):
         self.port = port
         self._deadline = deadline
         self._child: Child | None = None
+        self._log_start = 0
 
     @abstractmethod
     def _launch(self) -> Child:
@@ -36,7 +37,7 @@ class Server(ABC):
 
     @abstractmethod
     def _explain(self, log: str) -> StackError | None:
-        """Return the error that the log of a failed start speaks of, if it is a known one."""
+        """Return the error that this start's part of the log speaks of, if it is a known one."""
 
     @property
     @abstractmethod
@@ -72,6 +73,7 @@ class Server(ABC):
             raise StackError(f"{self.name} is already running as process {self.pid}")
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)
+            self._log_start = self.log.stat().st_size if self.log.exists() else 0
             self._child = self._launch()
         except OSError as error:
             raise DataFolderError(f"{self.name}: the data folder {self.data_dir} cannot be used: {error}") from error
@@ -94,9 +96,21 @@ class Server(ABC):
             raise self._failure(f"was not ready within {self._deadline:g} s")
 
     def _failure(self, what: str) -> StackError:
-        log = self.log.read_text(errors="replace") if self.log.exists() else ""
+        log = self._log_since_launch()
         known = self._explain(log)
         return known or StartFailedError(f"{self.name} {what}; the end of {self.log}:\n{log[-_TAIL:].strip()}")
+
+    def _log_since_launch(self) -> str:
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(self._log_start)
+            return file.read().decode(errors="replace")
+
+    def terminate(self) -> None:
+        """Ask the server to end, without waiting; `stop` waits."""
+        if self._child is not None:
+            self._child.terminate()
 
     def stop(self, deadline: float = 20.0) -> None:
         """End the server in its own time, by force after the deadline in seconds."""

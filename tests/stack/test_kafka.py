@@ -1,10 +1,11 @@
-"""The broker is real: it keeps records over a restart, a crash and on the same port, and says clearly what went wrong."""
+"""The broker is real: it keeps records over a crash and a stop, on the same port, and says clearly what went wrong."""
 
 from collections.abc import Callable
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from stack.kafka import KafkaNode
 
