@@ -1,0 +1,238 @@
+"""Stories on real topics: what a worker would publish for an experiment, event by event, and a projector that reads it."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+import numpy as np
+import pytest
+from confluent_kafka import Producer
+
+import sprt
+from console.projector import Projector, ProjectorConfig
+from experiments.definition import parse
+from experiments.planning import digest
+from processors.topics import create_topics
+from schemas import events
+from schemas.codecs import encode_avro, encode_json
+from schemas.partitions import partition_of
+from schemas.topics import Topics
+
+PARTITIONS = 2
+BEGIN = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+
+
+@dataclass
+class Teller:
+    """Produces the events of stories; `teller.story(id)` begins one."""
+
+    kafka: str
+    topics: Topics
+    producer: Producer = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.producer = Producer({"bootstrap.servers": self.kafka, "linger.ms": 1, "log_level": 0})
+
+    def send(self, topic: str, event: msgspec.Struct, *, avro: bool = False, partition: int | None = None) -> None:
+        experiment_id: str = event.experiment_id  # type: ignore[attr-defined]  # every event told here has one
+        value = encode_avro(event) if avro else encode_json(event)
+        where = partition_of(experiment_id, PARTITIONS) if partition is None else partition
+        self.producer.produce(topic, value, experiment_id, where)
+
+    def flush(self) -> None:
+        assert self.producer.flush(20) == 0
+
+    def story(self, experiment_id: str, **definition: Any) -> "Story":
+        return Story(self, experiment_id, definition)
+
+
+class Story:
+    """One experiment; each method tells one more event."""
+
+    def __init__(self, teller: Teller, experiment_id: str, definition: dict[str, Any]) -> None:
+        self.teller = teller
+        self.id = experiment_id
+        self.definition = {
+            "id": experiment_id,
+            "title": f"Story of {experiment_id}",
+            "owner": "ana",
+            "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.6}},
+            "errors": {"alpha": 0.01, "beta": 0.05, "thresholds": "wald"},
+            "stop": {"max_samples": 5000},
+            **definition,
+        }
+        self.stored = parse(self.definition).stored()
+        self.design = sprt.Design(sprt.Bernoulli(0.5, 0.6), 0.01, 0.05, thresholds="wald")
+        self.version = 0
+        self.run = 0
+        self.bits: list[float] = []
+        self.clock = BEGIN
+
+    def _head(self, **more: Any) -> dict[str, Any]:
+        self.version += 1
+        self.clock += timedelta(seconds=1)
+        return {
+            "id": f"{self.id}/{self.run}/{self.version}",
+            "experiment_id": self.id,
+            "run": self.run,
+            "version": self.version,
+            "at": self.clock,
+            "partition": partition_of(self.id, PARTITIONS),
+            "offset": len(self.bits),
+            **more,
+        }
+
+    def control(self, event: msgspec.Struct, **how: Any) -> "Story":
+        self.teller.send(self.teller.topics.control, event, **how)
+        return self
+
+    def define(self, **why: Any) -> "Story":
+        return self.control(
+            events.Defined(
+                **self._head(**why),
+                definition=self.stored,
+                definition_revision=1,
+                design_digest=digest(self.stored["model"]),
+                definition_digest=digest(self.stored),
+                lower=self.design.lower,
+                upper=self.design.upper,
+                certificate={},
+            )
+        )
+
+    def start(self, **why: Any) -> "Story":
+        self.run += 1
+        self.bits = []
+        head = self._head(**why)
+        return self.control(events.Started(**head, definition_revision=1, design_digest=digest(self.stored["model"])))
+
+    def walk(self, count: int, p: float = 0.55, seed: int = 7) -> "Story":
+        fresh = (np.random.default_rng(seed + len(self.bits)).random(count) < p).astype(float)
+        begin = len(self.bits)
+        self.bits += fresh.tolist()
+        llrs = sprt.path(self.design, np.array(self.bits))
+        highest = np.maximum.accumulate(llrs)
+        for k in range(begin, len(self.bits)):
+            point = events.WalkPoint(
+                experiment_id=self.id,
+                run=self.run,
+                n=k + 1,
+                llr=float(llrs[k]),
+                p_value=float(min(1.0, np.exp(-highest[k]))),
+                total=float(sum(self.bits[: k + 1])),
+                offset=k,
+                at=self.clock + timedelta(milliseconds=k),
+            )
+            self.teller.send(self.teller.topics.walks, point, avro=True)
+        return self
+
+    def pause(self, **why: Any) -> "Story":
+        return self.control(events.Paused(**self._head(**why)))
+
+    def resume(self, **why: Any) -> "Story":
+        return self.control(events.Resumed(**self._head(**why)))
+
+    def decide(self, outcome: str = "accept_h1", reason: str = "boundary_upper", **more: Any) -> "Story":
+        llr = float(sprt.path(self.design, np.array(self.bits))[-1]) if self.bits else 0.0
+        n = len(self.bits)
+        fields: dict[str, Any] = {
+            **self._head(),
+            "id": f"{self.id}/{self.run}",
+            "outcome": outcome,
+            "reason": reason,
+            "n": n,
+            "llr": llr,
+            "p_value": float(min(1.0, np.exp(-llr))),
+            "p_kind": "always-valid p of a simple likelihood ratio (Ville's inequality)",
+            "index": 0,
+            "lower": self.design.lower,
+            "upper": self.design.upper,
+            "design_digest": digest(self.stored["model"]),
+            "estimate": {"naive": sum(self.bits) / n if n else None},
+            "counts": {"applied": n},
+            **more,
+        }
+        return self.control(events.Decision(**fields))
+
+    def archive(self, location: str = "") -> "Story":
+        written = events.ArchiveWritten(
+            experiment_id=self.id,
+            run=self.run,
+            decision_id=f"{self.id}/{self.run}",
+            manifest_digest="ab" * 32,
+            location=location or f"{self.id}/{self.run}",
+            disputed=False,
+            at=self.clock,
+        )
+        self.teller.send(self.teller.topics.archives, written)
+        head = self._head(cause=f"{self.id}/{self.run}")
+        return self.control(events.Archived(**head, manifest_digest="ab" * 32, location=written.location))
+
+
+@pytest.fixture
+def topics(kafka: str) -> Topics:
+    """Topics of this test alone."""
+    own = Topics(prefix=f"t{uuid4().hex[:8]}")
+    create_topics({"bootstrap.servers": kafka}, own, PARTITIONS)
+    return own
+
+
+@pytest.fixture
+def teller(kafka: str, topics: Topics) -> Teller:
+    """Tells stories on this test's topics."""
+    return Teller(kafka, topics)
+
+
+Start = Callable[[ProjectorConfig], Callable[[], None]]
+
+
+@pytest.fixture
+def start_projector() -> Iterator[Start]:
+    """Start a projector in a thread; what is returned stops it, and so does the end of the test."""
+    stops: list[Callable[[], None]] = []
+
+    def start(config: ProjectorConfig) -> Callable[[], None]:
+        event = threading.Event()
+        errors: list[BaseException] = []
+
+        def work() -> None:
+            try:
+                Projector(config).run(event)
+            except BaseException as error:
+                errors.append(error)
+                raise
+
+        thread = threading.Thread(target=work, name="projector")
+        thread.start()
+
+        def stop() -> None:
+            event.set()
+            thread.join(20)
+            assert not thread.is_alive()
+            assert not errors
+
+        stops.append(stop)
+        return stop
+
+    yield start
+    for stop in stops:
+        stop()
+
+
+def _until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+    return found
+
+
+@pytest.fixture
+def until() -> Callable[..., Any]:
+    """Wait until a condition holds and return its value."""
+    return _until
