@@ -10,7 +10,7 @@ import types
 from datetime import datetime
 from functools import cache
 from importlib import resources
-from typing import Any, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import fastavro
 import msgspec
@@ -56,6 +56,8 @@ def _avro_type(annotation: Any) -> Any:
     if origin in (Union, types.UnionType):
         (inner,) = [a for a in arguments if a is not type(None)]
         return ["null", _avro_type(inner)]
+    if origin is Annotated:
+        return _avro_type(arguments[0])
     if origin is list:
         return {"type": "array", "items": _avro_type(arguments[0])}
     if origin is dict:

@@ -21,6 +21,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 SINGLE_OBJECT: Final = b"\xc3\x01"
 MAX_VALUES: Final = 10_000
 MAX_SOURCE_LENGTH: Final = 128
+MAX_COMMAND_ID: Final = 128
+LATEST_TIME: Final = 253_402_300_799_000_000  # the end of year 9999, in microseconds
 EXPERIMENT_ID: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
 
@@ -108,13 +110,16 @@ def _checked(event: events.Observation) -> events.Observation:
         raise MalformedError("malformed", f"values: {len(event.values)} of them; allowed: 1 to {MAX_VALUES}")
     if event.arm not in (None, "a", "b"):
         raise MalformedError("malformed", f"arm: {event.arm[:80]!r}; allowed: null, a, b")
+    if event.observed_at is not None and not 0 <= event.observed_at <= LATEST_TIME:
+        raise MalformedError("malformed", f"observed_at: {event.observed_at}; allowed: 1970 to 9999, in microseconds")
     if event.source is not None and not 1 <= len(event.source) <= MAX_SOURCE_LENGTH:
         raise MalformedError(
             "malformed", f"source: {len(event.source)} characters; allowed: 1 to {MAX_SOURCE_LENGTH}, or null"
         )
     if event.sequence is not None and (event.source is None or not 0 <= event.sequence < 2**63):
         raise MalformedError(
-            "malformed", f"sequence: {event.sequence} from source {event.source!r}; allowed: 0 or more, of a named source"
+            "malformed",
+            f"sequence: {event.sequence} from source {event.source!r}; allowed: 0 or more, of a named source",
         )
     return event
 
@@ -163,7 +168,11 @@ def _readers() -> dict[bytes, tuple[type[msgspec.Struct], Any, Any]]:
     for name, versions in avro.committed().items():
         newest = fastavro.parse_schema(avro.plain_times(versions[max(versions)]))
         for schema in versions.values():
-            found[avro.fingerprint(schema)] = (avro.BY_NAME[name], fastavro.parse_schema(avro.plain_times(schema)), newest)
+            found[avro.fingerprint(schema)] = (
+                avro.BY_NAME[name],
+                fastavro.parse_schema(avro.plain_times(schema)),
+                newest,
+            )
     return found
 
 

@@ -5,9 +5,12 @@ field has a default. The Avro schemas in `avsc/` are generated from these classe
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+#: A point in time with its zone; a time without one could be any of two dozen.
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +36,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     actor: str | None = None
     reason: str | None = None
     expected_version: int | None = None
-    expires_at: datetime | None = None
+    expires_at: Time | None = None
 
 
 class Define(Command, frozen=True, kw_only=True, tag="define"):
@@ -90,7 +93,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="re
     code: str
     message: str
     version: int
-    at: datetime
+    at: Time
 
 
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
@@ -104,7 +107,7 @@ class Lifecycle(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     experiment_id: str
     run: int
     version: int
-    at: datetime
+    at: Time
     cause: str | None = None
     actor: str | None = None
     reason: str | None = None
@@ -129,7 +132,7 @@ class Started(Lifecycle, frozen=True, kw_only=True, tag="started"):
 
     definition_revision: int
     design_digest: str
-    deadline: datetime | None = None
+    deadline: Time | None = None
 
 
 class Paused(Lifecycle, frozen=True, kw_only=True, tag="paused"):
@@ -139,7 +142,7 @@ class Paused(Lifecycle, frozen=True, kw_only=True, tag="paused"):
 class Resumed(Lifecycle, frozen=True, kw_only=True, tag="resumed"):
     """Observations from `offset` on are applied again; the deadline has moved by the length of the pause."""
 
-    deadline: datetime | None = None
+    deadline: Time | None = None
 
 
 class Failed(Lifecycle, frozen=True, kw_only=True, tag="failed"):
@@ -193,7 +196,7 @@ class WalkPoint(msgspec.Struct, frozen=True, kw_only=True):
     p_value: float
     total: float
     offset: int
-    at: datetime
+    at: Time
 
 
 class ArchiveWritten(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,7 +208,7 @@ class ArchiveWritten(msgspec.Struct, frozen=True, kw_only=True):
     manifest_digest: str
     location: str
     disputed: bool
-    at: datetime
+    at: Time
 
 
 class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,15 +236,27 @@ class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
     lost: int
 
 
+class StatisticRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The walk of the live run as `sprt.State` writes it: numbers that give the same bits back."""
+
+    n: int
+    llr: float
+    max_llr: float
+    counts: list[int]
+    sums: list[float]
+    waiting: str
+
+
 class HotRow(msgspec.Struct, frozen=True, kw_only=True):
     """What every observation changes: the statistic of the live run, the counts, the sources."""
 
     row_version: int
     experiment_id: str
     run: int
-    statistic: dict[str, float]
+    statistic: StatisticRow
     total: float
     counts: dict[str, int]
+    earlier: dict[str, int]
     sources: list[SourceRow]
     last_applied_us: int
     last_point_us: int

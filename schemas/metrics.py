@@ -34,7 +34,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("sprt_decisions_total", "counter", "Runs decided", ("outcome", "reason")),
     Metric("sprt_observations_total", "counter", "Observation records read, by what became of them", ("result",)),
     Metric("sprt_rejected_total", "counter", "Records rejected, by reason", ("reason",)),
-    Metric("sprt_command_seconds", "histogram", "From a command's Kafka timestamp to the commit of its reply", (), _DELAYS),
+    Metric(
+        "sprt_command_seconds", "histogram", "From a command's Kafka timestamp to the commit of its reply", (), _DELAYS
+    ),
     Metric(
         "sprt_decision_delay_seconds",
         "histogram",

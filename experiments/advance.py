@@ -1,0 +1,177 @@
+"""The one step of the system: a partition's memory and a batch in, the memory afterwards and everything to emit out.
+
+Pure: no clock, no I/O, and nothing is raised for data; what cannot be applied becomes a rejected record. The worker, the
+exporter and the tests call this function.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from immutables import Map
+
+from experiments import due, facts
+from experiments.batch import (
+    ArchiveBatch,
+    Batch,
+    ControlBatch,
+    Emissions,
+    Forwarded,
+    Ints,
+    ObservationBatch,
+    Rejected,
+    Result,
+    Tick,
+)
+from experiments.commands import answer
+from experiments.facts import Moment
+from experiments.folding import fold_records
+from experiments.memory import Experiment, Memory, State
+from experiments.times import moment
+from schemas import events
+from schemas.partitions import partition_of
+
+
+def advance(memory: Memory, batch: Batch) -> tuple[Memory, Emissions]:
+    """Return the memory after the batch, and what the step emits; both take effect together or not at all.
+
+    Raises
+    ------
+    ValueError
+        If the batch does not continue the memory's chain of positions: a fault of the shell, never of data.
+    """
+    if isinstance(batch, Tick):
+        return _tick(memory, batch)
+    name = {ObservationBatch: "observations", ControlBatch: "control", ArchiveBatch: "archives"}[type(batch)]
+    if batch.first != memory.positions.get(name, batch.first):
+        raise ValueError(f"{name}: the batch begins at {batch.first}, the position is {memory.positions[name]}")
+    memory = replace(memory, positions=memory.positions.set(name, batch.next))
+    if isinstance(batch, ObservationBatch):
+        return _observations(memory, batch)
+    if isinstance(batch, ControlBatch):
+        return _control(memory, batch)
+    return _archives(memory, batch)
+
+
+def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emissions]:
+    results = np.full(len(batch.offset), Result.REJECTED, np.int8)
+    experiments = memory.experiments
+    control: list[events.Lifecycle] = []
+    walks: list[events.WalkPoint] = []
+    rejected = list(batch.undecodable)
+    forwarded: list[Forwarded] = []
+    hot, cold = [], []
+    for experiment_id, rows in _by_experiment(batch):
+        partition = partition_of(experiment_id, memory.partitions)
+        experiment = experiments.get(experiment_id)
+        if partition != memory.partition:
+            results[rows] = Result.FORWARDED
+            forwarded += [Forwarded(int(offset), partition, experiment_id) for offset in batch.offset[rows]]
+        elif experiment is None:
+            message = f"experiment_id: no experiment {experiment_id!r} is defined"
+            rejected += [Rejected(int(o), "unknown_experiment", message, experiment_id) for o in batch.offset[rows]]
+        else:
+            folded = fold_records(experiment, batch, rows)
+            experiments = experiments.set(experiment_id, folded.experiment)
+            results[rows] = folded.results
+            rejected += folded.rejected
+            walks += folded.walks
+            control += folded.control
+            hot.append(experiment_id)
+            if folded.control:
+                cold.append(experiment_id)
+    counts = _counts(results, len(batch.undecodable))
+    total = memory.counts
+    for name, number in counts.items():
+        total = total.set(name, total.get(name, 0) + number)
+    emissions = Emissions(
+        control=tuple(control),
+        walks=tuple(walks),
+        rejected=tuple(sorted(rejected, key=lambda record: record.offset)),
+        forwarded=tuple(sorted(forwarded, key=lambda record: record.offset)),
+        cold=tuple(cold),
+        hot=tuple(hot),
+        results=results,
+        counts=counts,
+    )
+    return replace(memory, experiments=experiments, counts=total), emissions
+
+
+def _by_experiment(batch: ObservationBatch) -> Iterator[tuple[str, Ints]]:
+    """Yield each experiment in the batch with its rows in log order; experiments in order of first appearance."""
+    if len(batch.experiment_ids) == 1:
+        yield batch.experiment_ids[0], np.arange(len(batch.offset))
+        return
+    order = np.argsort(batch.experiment, kind="stable")
+    ends = np.cumsum(np.bincount(batch.experiment, minlength=len(batch.experiment_ids)))
+    begin = 0
+    for experiment_id, end in zip(batch.experiment_ids, ends.tolist(), strict=True):
+        yield experiment_id, order[begin:end]
+        begin = end
+
+
+def _counts(results: np.ndarray[tuple[int], np.dtype[np.int8]], undecodable: int) -> dict[str, int]:
+    numbers = np.bincount(results, minlength=len(Result)).tolist()
+    numbers[Result.REJECTED] += undecodable
+    return {result.name.lower(): numbers[result] for result in Result if numbers[result]}
+
+
+def _control(memory: Memory, batch: ControlBatch) -> tuple[Memory, Emissions]:
+    experiments = memory.experiments
+    control: list[events.Reply | events.Lifecycle] = []
+    forwarded = []
+    changed: dict[str, None] = {}
+    started: dict[str, None] = {}
+    for record in batch.records:
+        experiment_id = record.command.experiment_id
+        partition = partition_of(experiment_id, memory.partitions)
+        if partition != memory.partition:
+            forwarded.append(Forwarded(record.offset, partition, experiment_id))
+            continue
+        now = Moment(moment(record.timestamp), memory.partition, memory.positions.get("observations", 0))
+        before = experiments.get(experiment_id)
+        after, emitted = answer(before, record, now)
+        control += emitted
+        if after is not None and after is not before:
+            experiments = experiments.set(experiment_id, after)
+            changed[experiment_id] = None
+            if before is None or after.hot is not before.hot:
+                started[experiment_id] = None
+    emissions = Emissions(
+        control=tuple(control),
+        rejected=batch.undecodable,
+        forwarded=tuple(forwarded),
+        cold=tuple(changed),
+        hot=tuple(started),
+    )
+    return replace(memory, experiments=experiments), emissions
+
+
+def _archives(memory: Memory, batch: ArchiveBatch) -> tuple[Memory, Emissions]:
+    experiments = memory.experiments
+    control: list[events.Lifecycle] = []
+    for written in batch.records:
+        experiment = experiments.get(written.experiment_id)
+        is_news = experiment is not None and experiment.cold.state is State.DECIDED
+        if experiment is None or not is_news or experiment.cold.decision_id != written.decision_id:
+            continue  # announced again, or of an earlier run
+        now = Moment(written.at, memory.partition, memory.positions.get("observations", 0))
+        experiment, emitted = facts.follow(experiment, facts.archived(written, now))
+        experiments = experiments.set(written.experiment_id, experiment)
+        control += emitted
+    cold = tuple(event.experiment_id for event in control)
+    return replace(memory, experiments=experiments), Emissions(control=tuple(control), cold=cold)
+
+
+def _tick(memory: Memory, tick: Tick) -> tuple[Memory, Emissions]:
+    now = Moment(moment(tick.at), memory.partition, memory.positions.get("observations", 0))
+    experiments: Map[str, Experiment] = memory.experiments
+    control: list[events.Lifecycle] = []
+    cold = []
+    for experiment_id, makers in due.what_is_due(memory, tick.at, now):
+        experiment, emitted = facts.follow(experiments[experiment_id], *makers)
+        experiments = experiments.set(experiment_id, experiment)
+        control += emitted
+        cold.append(experiment_id)
+    return replace(memory, experiments=experiments), Emissions(control=tuple(control), cold=tuple(cold))

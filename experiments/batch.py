@@ -1,0 +1,163 @@
+"""What goes into `advance` and what comes out: batches of one partition in columns, and emissions.
+
+A record is a row of the columns; its values lie in `values[value_starts[i]:value_starts[i + 1]]`. One record is a batch of
+one. Emissions name records by their row, so the core never touches their bytes.
+"""
+
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.planning import Refusal, Solution
+from schemas import events
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+Results = npt.NDArray[np.int8]
+
+#: No value in an integer column (`arm`, `source`, `sequence`, `observed_at`).
+NONE = -1
+
+
+class Result(IntEnum):
+    """What became of an observation record; the names are those of the metric's `result` label."""
+
+    APPLIED = 0
+    DUPLICATE = 1
+    BEFORE_START = 2
+    WHILE_PAUSED = 3
+    AFTER_STOP = 4
+    REJECTED = 5
+    FORWARDED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A record that could not be applied: its offset, a code from `schemas.metrics.REJECTED`, and words."""
+
+    offset: int
+    reason: str
+    message: str
+    experiment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A record found on the wrong partition, to be sent on untouched."""
+
+    offset: int
+    partition: int
+    experiment_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObservationBatch:
+    """Records of `sprt.observations` that continue the chain: the position was `first` and becomes `next`.
+
+    `experiment` and `source` are indices into `experiment_ids` and `source_names`; `arm` is 0 for a, 1 for b;
+    `timestamp` (Kafka's) and `observed_at` are in microseconds. `undecodable` are records with no row.
+    """
+
+    partition: int
+    first: int
+    next: int
+    offset: Ints
+    timestamp: Ints
+    experiment: Ints
+    experiment_ids: tuple[str, ...]
+    values: Floats
+    value_starts: Ints
+    arm: Ints
+    observed_at: Ints
+    source: Ints
+    source_names: tuple[str, ...]
+    sequence: Ints
+    undecodable: tuple[Rejected, ...] = ()
+
+    def select(self, rows: Ints) -> "ObservationBatch":
+        """Return a batch of the given rows only, its chain from the first of them to behind the last."""
+        starts, lengths = self.value_starts[rows], np.diff(self.value_starts)[rows]
+        ends = np.concatenate(([0], np.cumsum(lengths)))
+        picked = np.arange(ends[-1]) + np.repeat(starts - ends[:-1], lengths)
+        columns = ("offset", "timestamp", "experiment", "arm", "observed_at", "source", "sequence")
+        return replace(
+            self,
+            first=int(self.offset[rows[0]]) if len(rows) else self.first,
+            next=int(self.offset[rows[-1]]) + 1 if len(rows) else self.first,
+            values=self.values[picked],
+            value_starts=ends.astype(np.int64),
+            undecodable=(),
+            **{name: getattr(self, name)[rows] for name in columns},
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A control record that names a command but is not a valid one; what could be read of it is kept for the reply."""
+
+    command_id: str
+    experiment_id: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRecord:
+    """One command as read: `solution` accompanies `define` and `run`, solved off the stream's path."""
+
+    offset: int
+    timestamp: int
+    command: events.Command | Malformed
+    solution: Solution | Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ControlBatch:
+    """Commands of one partition in log order; replies and lifecycle events among them were left out by the reader."""
+
+    partition: int
+    first: int
+    next: int
+    records: tuple[ControlRecord, ...]
+    undecodable: tuple[Rejected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveBatch:
+    """Records of `sprt.archives` of one partition."""
+
+    partition: int
+    first: int
+    next: int
+    records: tuple[events.ArchiveWritten, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """At `at` (microseconds) the clock was read, and since then the observations were read to the end they had then."""
+
+    partition: int
+    at: int
+
+
+Batch = ObservationBatch | ControlBatch | ArchiveBatch | Tick
+
+
+@dataclass(frozen=True, slots=True)
+class Emissions:
+    """Everything that one step puts into its transaction, beside the position row.
+
+    `cold` and `hot` name the experiments whose rows changed. `results` has the fate of each row of an observation
+    batch, `counts` the records by result name, undecodable ones included.
+    """
+
+    control: tuple[events.Reply | events.Lifecycle, ...] = ()
+    walks: tuple[events.WalkPoint, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    forwarded: tuple[Forwarded, ...] = ()
+    cold: tuple[str, ...] = ()
+    hot: tuple[str, ...] = ()
+    results: npt.NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
+    counts: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,158 @@
+"""From Kafka records to the columns of a batch: the same decoding for the worker, the exporter and the tests.
+
+Every record ends in a row or among the undecodable ones, which keep their offset; none is dropped, nothing raises.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from experiments.batch import NONE, ArchiveBatch, ControlBatch, ControlRecord, Malformed, ObservationBatch, Rejected
+from experiments.planning import Refusal, Solution
+from schemas import codecs, events
+
+_ARM = {None: NONE, "a": 0, "b": 1}
+_COMMAND_NAMES = tuple(kind.__struct_config__.tag for kind in events.COMMANDS)
+_FACT_NAMES = frozenset(("reply", *(kind.__struct_config__.tag for kind in events.LIFECYCLE)))
+
+
+class RawRecord(NamedTuple):
+    """A Kafka record as read; `timestamp` is Kafka's, in microseconds."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class _Peek(msgspec.Struct):
+    """What can be read of a control record that may be malformed."""
+
+    type: Any = None
+    id: Any = None
+    experiment_id: Any = None
+
+
+def observation_batch(partition: int, first: int, following: int, records: Sequence[RawRecord]) -> ObservationBatch:
+    """Return the records as columns; `first` and `following` are the reader's positions before and after them."""
+    rows: list[tuple[RawRecord, events.Observation]] = []
+    undecodable = []
+    for record in records:
+        try:
+            event = codecs.decode_observation(record.value)
+        except codecs.MalformedError as error:
+            undecodable.append(Rejected(record.offset, error.reason, str(error)))
+            continue
+        if record.key is not None and record.key != event.experiment_id.encode():
+            message = f"key: {record.key[:80]!r}; allowed: the experiment_id {event.experiment_id!r}, or no key"
+            undecodable.append(Rejected(record.offset, "key_mismatch", message, event.experiment_id))
+            continue
+        rows.append((record, event))
+    experiments: dict[str, int] = {}
+    sources: dict[str, int] = {}
+    starts = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([len(event.values) for _, event in rows], out=starts[1:])
+    return ObservationBatch(
+        partition=partition,
+        first=first,
+        next=following,
+        offset=_ints(record.offset for record, _ in rows),
+        timestamp=_ints(record.timestamp for record, _ in rows),
+        experiment=_ints(experiments.setdefault(event.experiment_id, len(experiments)) for _, event in rows),
+        experiment_ids=tuple(experiments),
+        values=np.array([value for _, event in rows for value in event.values], np.float64),
+        value_starts=starts,
+        arm=_ints(_ARM[event.arm] for _, event in rows),
+        observed_at=_ints(NONE if event.observed_at is None else event.observed_at for _, event in rows),
+        source=_ints(
+            NONE if event.source is None else sources.setdefault(event.source, len(sources)) for _, event in rows
+        ),
+        source_names=tuple(sources),
+        sequence=_ints(NONE if event.sequence is None else event.sequence for _, event in rows),
+        undecodable=tuple(undecodable),
+    )
+
+
+def control_batch(
+    partition: int,
+    first: int,
+    following: int,
+    records: Sequence[RawRecord],
+    solve: Callable[[dict[str, Any]], Solution | Refusal],
+) -> ControlBatch:
+    """Return the commands among the records, each `define` and `run` with what `solve` says of its definition.
+
+    Replies and lifecycle events are passed over: the partition's owner wrote them itself.
+    """
+    commands: list[ControlRecord] = []
+    undecodable = []
+    for record in records:
+        read = _control_record(record)
+        if isinstance(read, Rejected):
+            undecodable.append(read)
+        elif isinstance(read, events.Define | events.Run):
+            commands.append(ControlRecord(record.offset, record.timestamp, read, solve(read.experiment)))
+        elif read is not None:
+            commands.append(ControlRecord(record.offset, record.timestamp, read))
+    return ControlBatch(partition, first, following, tuple(commands), tuple(undecodable))
+
+
+def definitions(records: Sequence[RawRecord]) -> list[dict[str, Any]]:
+    """Return the definitions in the `define` and `run` commands among the records, so that they can be solved first."""
+    read = (_control_record(record) for record in records)
+    return [command.experiment for command in read if isinstance(command, events.Define | events.Run)]
+
+
+def archive_batch(partition: int, first: int, following: int, records: Sequence[RawRecord]) -> ArchiveBatch:
+    """Return what the records say of archives; only exporters write there, so a foreign record is passed over."""
+    written = []
+    for record in records:
+        try:
+            written.append(codecs.decode(record.value, events.ArchiveWritten))
+        except codecs.MalformedError:
+            continue
+    return ArchiveBatch(partition, first, following, tuple(written))
+
+
+def _control_record(record: RawRecord) -> events.Command | Malformed | Rejected | None:
+    """Return the command, what is wrong with it, or None for a reply or a lifecycle event."""
+    try:
+        peek = msgspec.json.decode(record.value or b"", type=_Peek) if (record.value or b"")[:1] == b"{" else None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        peek = None
+    if peek is not None and peek.type in _FACT_NAMES:
+        return None
+    try:
+        event = codecs.decode(record.value, *events.CONTROL)
+    except codecs.MalformedError as error:
+        return _malformed(record, peek, error)
+    if not isinstance(event, events.Command):
+        return None
+    if not codecs.EXPERIMENT_ID.fullmatch(event.experiment_id):
+        message = f"experiment_id: {event.experiment_id[:80]!r}; allowed: [a-z0-9][a-z0-9._-]{{0,62}}"
+        return Rejected(record.offset, "not_a_command", message)
+    if not 1 <= len(event.id) <= codecs.MAX_COMMAND_ID:
+        message = f"id: {len(event.id)} characters; allowed: 1 to {codecs.MAX_COMMAND_ID}"
+        return Rejected(record.offset, "not_a_command", message)
+    if record.key is not None and record.key != event.experiment_id.encode():
+        message = f"key: {record.key[:80]!r}; allowed: the experiment_id {event.experiment_id!r}, or no key"
+        return Malformed(event.id, event.experiment_id, "key_mismatch", message)
+    return event
+
+
+def _malformed(record: RawRecord, peek: _Peek | None, error: codecs.MalformedError) -> Malformed | Rejected:
+    """Return a reply to give where an id and an experiment can be read, else a record to reject."""
+    if peek is not None and isinstance(peek.id, str) and isinstance(peek.experiment_id, str):
+        if codecs.EXPERIMENT_ID.fullmatch(peek.experiment_id) and len(peek.id) <= codecs.MAX_COMMAND_ID:
+            if peek.type not in _COMMAND_NAMES:
+                given = repr(peek.type)[:80]
+                message = f"type: {given}; allowed: {', '.join(map(str, _COMMAND_NAMES))}"
+                return Malformed(peek.id, peek.experiment_id, "unknown_command", message)
+            return Malformed(peek.id, peek.experiment_id, "malformed", str(error)[:1000])
+    return Rejected(record.offset, "not_a_command", str(error)[:1000])
+
+
+def _ints(values: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
+    return np.fromiter(values, np.int64)

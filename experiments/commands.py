@@ -1,0 +1,97 @@
+"""How a command record is answered: exactly one reply each, and the lifecycle events that follow from it.
+
+The order of the checks is the order in which a sender would want to hear of them: a repeated id first (it gets the first
+answer again), then form, expiry, version, state, definition.
+"""
+
+from dataclasses import replace
+
+from experiments import transitions
+from experiments.batch import ControlRecord, Malformed
+from experiments.facts import Moment
+from experiments.memory import Answer, Experiment, State
+from experiments.planning import Refusal, Solution
+from experiments.times import micros
+from schemas import events
+
+REMEMBERED_ANSWERS = 1000
+
+
+def answer(
+    experiment: Experiment | None, record: ControlRecord, now: Moment
+) -> tuple[Experiment | None, list[events.Reply | events.Lifecycle]]:
+    """Return the experiment after the command, its reply, and the events that follow; an unknown id leaves no state."""
+    command = record.command
+    command_id = command.command_id if isinstance(command, Malformed) else command.id
+    earlier = None if experiment is None else dict(experiment.cold.answers).get(command_id)
+    if earlier is not None:
+        repeated = replace(earlier, status="duplicate")
+        return experiment, [_reply(command_id, command.experiment_id, repeated, now)]
+    refusal = _refusal(experiment, record)
+    if refusal is not None:
+        given = Answer("rejected", refusal.code, refusal.message, _version(experiment))
+        return _remember(experiment, command_id, given), [_reply(command_id, command.experiment_id, given, now)]
+    assert not isinstance(command, Malformed)  # noqa: S101 `_refusal` has turned it away
+    handler = transitions.TRANSITIONS[_state(experiment), type(command)]
+    solution = record.solution if isinstance(record.solution, Solution) else None
+    after, emitted = handler(experiment, transitions.Order(command, now, solution))
+    given = Answer("accepted", "ok", _in_words(emitted), after.cold.version)
+    return _remember(after, command_id, given), [*emitted, _reply(command_id, command.experiment_id, given, now)]
+
+
+def _refusal(experiment: Experiment | None, record: ControlRecord) -> Refusal | None:
+    command = record.command
+    if isinstance(command, Malformed):
+        return Refusal(command.code, command.message)
+    if command.expires_at is not None and micros(command.expires_at) < record.timestamp:
+        return Refusal(
+            "expired", f"expires_at: {command.expires_at.isoformat()} is past; allowed: a later time, or none"
+        )
+    if command.expected_version not in (None, _version(experiment)):
+        given, version = command.expected_version, _version(experiment)
+        return Refusal("version_conflict", f"expected_version: {given}; the experiment's version is {version}")
+    name, state = str(command.__struct_config__.tag), _state(experiment)
+    if (state, type(command)) not in transitions.TRANSITIONS:
+        possible = ", ".join(transitions.allowed(state)) or "nothing"
+        if state is None:
+            return Refusal(
+                "unknown_experiment", f"{name}: no experiment {command.experiment_id!r}; allowed: {possible}"
+            )
+        return Refusal("not_allowed", f"{name}: not allowed while {state}; allowed: {possible}")
+    if isinstance(record.solution, Refusal):
+        return record.solution
+    if isinstance(record.solution, Solution) and record.solution.definition["id"] != command.experiment_id:
+        given = record.solution.definition["id"]
+        return Refusal("malformed", f"experiment.id: {given!r}; allowed: the experiment_id {command.experiment_id!r}")
+    return None
+
+
+def _remember(experiment: Experiment | None, command_id: str, given: Answer) -> Experiment | None:
+    if experiment is None:
+        return None
+    answers = (*experiment.cold.answers, (command_id, given))[-REMEMBERED_ANSWERS:]
+    return replace(experiment, cold=replace(experiment.cold, answers=answers))
+
+
+def _reply(command_id: str, experiment_id: str, given: Answer, now: Moment) -> events.Reply:
+    return events.Reply(
+        command_id=command_id,
+        experiment_id=experiment_id,
+        status=given.status,
+        code=given.code,
+        message=given.message,
+        version=given.version,
+        at=now.at,
+    )
+
+
+def _in_words(emitted: list[events.Lifecycle]) -> str:
+    return ", ".join(str(event.__struct_config__.tag) for event in emitted) or "noted"
+
+
+def _state(experiment: Experiment | None) -> State | None:
+    return None if experiment is None else experiment.cold.state
+
+
+def _version(experiment: Experiment | None) -> int:
+    return 0 if experiment is None else experiment.cold.version

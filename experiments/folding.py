@@ -1,0 +1,220 @@
+"""How the observation records of one experiment move its walk: who is applied, who is not and why, where it stops.
+
+Everything is defined record by record, so that any split into batches gives the same memory and the same emissions; the
+columns only make it fast. A run ends inside a record at the exact observation; what follows is counted, not applied.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from immutables import Map
+
+from experiments import facts, points
+from experiments.batch import NONE, Ints, ObservationBatch, Rejected, Result, Results
+from experiments.facts import Moment
+from experiments.memory import Experiment, State
+from experiments.sequences import MAX_SOURCES, Seen, Verdict, first, see, see_run
+from experiments.times import micros, moment
+from schemas import events
+
+#: `observed_at` may be this much later than the record's Kafka timestamp (microseconds).
+FUTURE_TOLERANCE = 5_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What the records of one experiment led to; `results` has one entry per row given."""
+
+    experiment: Experiment
+    results: Results
+    rejected: tuple[Rejected, ...] = ()
+    walks: tuple[events.WalkPoint, ...] = ()
+    control: tuple[events.Lifecycle, ...] = ()
+
+
+def fold_records(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Folded:
+    """Return what the given rows of the batch, all of this experiment and in log order, lead to."""
+    state = experiment.cold.state
+    if state is State.RUNNING:
+        return _Run(experiment, batch, rows).fold()
+    if state is State.PAUSED:
+        sources, _ = _see(experiment.hot.sources, batch, rows)
+        hot = replace(experiment.hot, sources=sources)
+        return _all(replace(experiment, hot=hot), Result.WHILE_PAUSED, len(rows))
+    return _all(experiment, Result.AFTER_STOP if experiment.cold.run else Result.BEFORE_START, len(rows))
+
+
+def _all(experiment: Experiment, result: Result, size: int) -> Folded:
+    results = np.full(size, result, np.int8)
+    return Folded(_counted(experiment, results), results)
+
+
+class _Run:
+    """One pass over the rows of a running experiment: judge each record, fold the walk, find the end."""
+
+    def __init__(self, experiment: Experiment, batch: ObservationBatch, rows: Ints) -> None:
+        self.experiment, self.batch, self.rows = experiment, batch, rows
+        self.results = np.full(len(rows), Result.APPLIED, np.int8)
+        self.rejected: dict[int, Rejected] = {}
+        self.end = len(rows)  # the first row after the run's end, as far as known
+        self.reason: str | None = None
+        self.carrying: Ints = np.empty(0, np.int64)  # the rows up to `judged_to` whose sequences are in `seen`
+        self.judged_to = 0
+        self.seen = experiment.hot.sources
+
+    def fold(self) -> Folded:
+        self._refuse_the_future()
+        self._stop_at_the_deadline()
+        self._refuse_values_outside_the_support()
+        self._drop_duplicates()
+        applied = np.flatnonzero(self.results[: self.end] == Result.APPLIED)
+        walked = points.walk(self.experiment, self.batch, self.rows[applied])
+        if walked.stopped is not None:
+            self.end, self.reason = int(applied[walked.stopped.row]) + 1, walked.stopped.rule
+        self.results[self.end :] = Result.AFTER_STOP
+        after = replace(self.experiment, hot=replace(walked.hot, sources=self._sources_at_the_end()))
+        after = _counted(after, self.results[: self.end])
+        control: list[events.Lifecycle] = []
+        if self.reason is not None:
+            after, control = facts.follow(after, self._decision(walked.stopped))
+            after = _counted(after, self.results[self.end :])
+        rejected = tuple(self.rejected[row] for row in sorted(self.rejected) if row < self.end)
+        return Folded(after, self.results, rejected, walked.points, tuple(control))
+
+    def _carrying_sequences(self) -> Ints:
+        """Return the rows whose sequence counts as seen: a value that is not allowed does not become so when sent again."""
+        kept = [row for row, rejected in self.rejected.items() if rejected.reason == "value_not_allowed"]
+        carrying = self.results[: self.end] != Result.REJECTED
+        carrying[[row for row in kept if row < self.end]] = True
+        return np.flatnonzero(carrying)
+
+    def _sources_at_the_end(self) -> Map[str, Seen]:
+        if self.end == self.judged_to:
+            return self.seen
+        rows = self.carrying[self.carrying < self.end]
+        return _see(self.experiment.hot.sources, self.batch, self.rows[rows])[0]
+
+    def _refuse_the_future(self) -> None:
+        observed = self.batch.observed_at[self.rows]
+        for row in np.flatnonzero(observed > self.batch.timestamp[self.rows] + FUTURE_TOLERANCE):
+            ahead = (observed[row] - self.batch.timestamp[self.rows[row]]) / 1e6
+            message = (
+                f"observed_at: {ahead:.3f} s after the record's Kafka timestamp; allowed: {FUTURE_TOLERANCE / 1e6} s"
+            )
+            self._reject(int(row), "observed_in_future", message)
+
+    def _stop_at_the_deadline(self) -> None:
+        deadline = self.experiment.cold.deadline
+        if deadline is None:
+            return
+        late = (self.batch.observed_at[self.rows] > micros(deadline)) & (self.results == Result.APPLIED)
+        if late.any():
+            self.end, self.reason = int(np.argmax(late)), "timeout"
+
+    def _refuse_values_outside_the_support(self) -> None:
+        model = self.experiment.design.model
+        values, ends, arms = points.gather(self.batch, self.rows)
+        sides = arms if model.has_arms else None
+        good = model.supports(values, sides)
+        if good.all():
+            return
+        for row in np.unique(np.searchsorted(ends, np.flatnonzero(~good), side="right")):
+            begin = int(ends[row - 1]) if row else 0
+            index = begin + int(np.argmin(good[begin : int(ends[row])]))
+            message = f"values[{index - begin}]: {values[index]!r}; allowed for {model.name}: {model.support}"
+            self._reject(int(row), "value_not_allowed", message)
+
+    def _drop_duplicates(self) -> None:
+        self.carrying, self.judged_to = self._carrying_sequences(), self.end
+        self.seen, verdicts = _see(self.experiment.hot.sources, self.batch, self.rows[self.carrying])
+        for position, verdict in verdicts.items():
+            row = int(self.carrying[position])
+            if self.results[row] != Result.APPLIED:
+                continue
+            if verdict == "duplicate":
+                self.results[row] = Result.DUPLICATE
+            else:
+                sequence = int(self.batch.sequence[self.rows[row]])
+                self._reject(row, verdict, _WHY[verdict].format(sequence=sequence))
+        self._stop_at_the_end_of_the_source()
+
+    def _stop_at_the_end_of_the_source(self) -> None:
+        if self.experiment.cold.source_end is None:
+            return
+        name, last = self.experiment.cold.source_end
+        if name not in self.batch.source_names:
+            return
+        source = self.batch.source_names.index(name)
+        rows = self.rows[: self.end]
+        at_end = (self.batch.source[rows] == source) & (self.batch.sequence[rows] >= last)
+        if at_end.any():
+            self.end, self.reason = int(np.argmax(at_end)) + 1, "source_exhausted"
+
+    def _reject(self, row: int, reason: str, message: str) -> None:
+        if self.results[row] == Result.APPLIED:
+            self.results[row] = Result.REJECTED
+            offset = int(self.batch.offset[self.rows[row]])
+            self.rejected[row] = Rejected(offset, reason, message, self.experiment.cold.experiment_id)
+
+    def _decision(self, stopped: points.Stopped | None) -> facts.Maker:
+        batch = self.batch
+        if stopped is not None:
+            row = self.rows[self.end - 1]
+            now = Moment(moment(int(batch.timestamp[row])), batch.partition, int(batch.offset[row]))
+            return facts.decided(now, stopped.rule, stopped.outcome, direction=stopped.direction, index=stopped.index)
+        if self.reason == "timeout":  # the late record ends the run and is the first that was not applied
+            row = self.rows[self.end]
+            return facts.decided(
+                Moment(moment(int(batch.timestamp[row])), batch.partition, int(batch.offset[row])), "timeout"
+            )
+        row = self.rows[self.end - 1]
+        now = Moment(moment(int(batch.timestamp[row])), batch.partition, int(batch.offset[row]) + 1)
+        return facts.decided(now, str(self.reason))
+
+
+_WHY: dict[Verdict, str] = {
+    "sequence_too_old": "sequence: {sequence} is more than 1024 behind the highest of its source; allowed: newer ones",
+    "too_many_sources": f"source: one more than {MAX_SOURCES}; allowed: at most {MAX_SOURCES} sources per experiment",
+}
+
+
+def _see(sources: Map[str, Seen], batch: ObservationBatch, rows: Ints) -> tuple[Map[str, Seen], dict[int, Verdict]]:
+    """Return the sources after the rows, and the verdict on each row (by its place) that is not simply new."""
+    verdicts: dict[int, Verdict] = {}
+    named = np.flatnonzero((batch.source[rows] != NONE) & (batch.sequence[rows] != NONE))
+    for code in _in_order_of_appearance(batch.source[rows[named]]):
+        places = named[batch.source[rows[named]] == code]
+        name = batch.source_names[code]
+        seen, sequences = sources.get(name), batch.sequence[rows[places]]
+        if seen is None and len(sources) >= MAX_SOURCES:
+            verdicts.update(dict.fromkeys(places.tolist(), "too_many_sources"))
+            continue
+        if whole := see_run(seen, sequences):
+            sources = sources.set(name, whole)
+            continue
+        for place, sequence in zip(places.tolist(), sequences.tolist(), strict=True):
+            if seen is None:
+                seen = first(sequence)
+                continue
+            seen, verdict = see(seen, sequence)
+            if verdict != "new":
+                verdicts[place] = verdict
+        if seen is not None:
+            sources = sources.set(name, seen)
+    return sources, verdicts
+
+
+def _in_order_of_appearance(codes: Ints) -> list[int]:
+    distinct, where = np.unique(codes, return_index=True)
+    return [int(code) for code in distinct[np.argsort(where)]]
+
+
+def _counted(experiment: Experiment, results: Results) -> Experiment:
+    """Return the experiment with the records counted by what became of them."""
+    counts = experiment.hot.counts
+    for result, number in enumerate(np.bincount(results, minlength=len(Result)).tolist()):
+        if number:
+            name = Result(result).name.lower()
+            counts = counts.set(name, counts.get(name, 0) + number)
+    return replace(experiment, hot=replace(experiment.hot, counts=counts))

@@ -1,0 +1,123 @@
+"""What a partition's owner remembers, as frozen values: experiments (cold and hot part), positions, counts.
+
+The cold part changes with commands, the hot part with observations; each is one row of `sprt.state`, so that a batch
+writes only what changed. Maps are persistent (`immutables`), so an uncommitted step can be dropped and never leaks.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from immutables import Map
+
+import sprt
+from experiments.durations import microseconds
+from experiments.sequences import Seen
+
+
+class State(StrEnum):
+    """Where an experiment stands; a state is not an outcome."""
+
+    DEFINED = "DEFINED"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    DECIDED = "DECIDED"
+    ARCHIVED = "ARCHIVED"
+    CANCELLED = "CANCELLED"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The first answer to a command id, repeated when the id comes again."""
+
+    status: str
+    code: str
+    message: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cold:
+    """The part of an experiment that commands change.
+
+    `definition` is the stored form with defaults filled in; `lower` and `upper` are the thresholds that hold, in nats;
+    `deadline` ends the live run; `pause_began` is set while paused; `source_end` is the last sequence of a source that
+    said it is done; `answers` are the last 1 000 command ids, oldest first.
+    """
+
+    experiment_id: str
+    definition: dict[str, Any]
+    definition_revision: int
+    design_digest: str
+    definition_digest: str
+    lower: float | None
+    upper: float | None
+    certificate: dict[str, Any]
+    state: State = State.DEFINED
+    run: int = 0
+    version: int = 0
+    started_at: datetime | None = None
+    deadline: datetime | None = None
+    pause_began: datetime | None = None
+    source_end: tuple[str, int] | None = None
+    decision_id: str | None = None
+    answers: tuple[tuple[str, Answer], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Hot:
+    """The part of an experiment that observations change: the walk of the live run, counts over all runs, sources.
+
+    `counts` has the records of this run by result name (`statistic.n` counts observations), `earlier` those before its
+    start. `last_point_*` thin the published points; times in microseconds.
+    """
+
+    run: int
+    statistic: sprt.State
+    total: float = 0.0
+    counts: Map[str, int] = field(default_factory=Map)
+    earlier: Map[str, int] = field(default_factory=Map)
+    sources: Map[str, Seen] = field(default_factory=Map)
+    last_applied: int = 0
+    last_point_at: int = 0
+    last_point_n: int = 0
+
+    def all_counts(self) -> Map[str, int]:
+        """Return the records since the definition by result name; their sum is the records read."""
+        return self.earlier.update({name: self.earlier.get(name, 0) + more for name, more in self.counts.items()})
+
+    def has_seen(self, source: str, sequence: int) -> bool:
+        """Return whether a source's records up to `sequence` have come (a source without records has sequence -1)."""
+        seen = self.sources.get(source)
+        return sequence < 0 if seen is None else seen.highest >= sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Both parts, and the design that the stored thresholds make (a cache, never stored)."""
+
+    cold: Cold
+    hot: Hot
+    design: sprt.Design
+
+    @property
+    def is_live(self) -> bool:
+        """Return whether a run is open."""
+        return self.cold.state in (State.RUNNING, State.PAUSED)
+
+    def limit(self, name: str) -> int | None:
+        """Return `max_duration` or `stall_timeout` in microseconds, None without one."""
+        given = self.cold.definition["stop"][name]
+        return None if given is None else microseconds(given)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """All that the owner of one partition knows; `positions` maps an input (`observations`, …) to its next offset."""
+
+    partition: int
+    partitions: int
+    experiments: Map[str, Experiment] = field(default_factory=Map)
+    positions: Map[str, int] = field(default_factory=Map)
+    counts: Map[str, int] = field(default_factory=Map)

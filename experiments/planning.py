@@ -1,0 +1,124 @@
+"""From a definition to its design: thresholds, what they achieve, digests.
+
+Solving may take seconds, so the shell calls `solve` off the stream's path; the worker, the exporter and a replay build the
+design from the stored thresholds and never solve again.
+"""
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import rfc8785
+
+import sprt
+from experiments.definition import DefinitionError, ExperimentDefinition, parse
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """A solved design: its thresholds (nats, None where there is none) and what they achieve."""
+
+    definition: dict[str, Any]
+    design_digest: str
+    definition_digest: str
+    lower: float | None
+    upper: float | None
+    certificate: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a definition has no solution: a code for programs and words for people."""
+
+    code: str
+    message: str
+
+
+_FAMILIES = {
+    "bernoulli": lambda m, null, other: sprt.Bernoulli(null, other),
+    "normal": lambda m, null, other: sprt.Normal(null, other, m.sd),
+    "poisson": lambda m, null, other: sprt.Poisson(null, other),
+    "exponential": lambda m, null, other: sprt.Exponential(null, other),
+    "negative_binomial": lambda m, null, other: sprt.NegativeBinomial(null, other, m.dispersion),
+}
+
+
+def plan(given: dict[str, Any]) -> Solution | Refusal:
+    """Return the solution of a definition as given in a command, or why there is none; never raises for data."""
+    try:
+        return solve(parse(given))
+    except DefinitionError as error:
+        return Refusal("invalid_definition", str(error))
+    except sprt.SprtError as error:
+        return Refusal("design_refused", str(error))
+
+
+def solve(definition: ExperimentDefinition) -> Solution:
+    """Return the thresholds of the definition's design and their certificate.
+
+    Raises
+    ------
+    sprt.SprtError
+        If no thresholds keep the constraints.
+    """
+    design = _design(definition, definition.errors.thresholds)
+    stored = definition.stored()
+    return Solution(
+        definition=stored,
+        design_digest=digest({part: stored[part] for part in ("model", "errors", "stop")}),
+        definition_digest=digest(stored),
+        lower=_finite(design.lower),
+        upper=_finite(design.upper),
+        certificate=_certificate(design),
+    )
+
+
+def stored_design(definition: dict[str, Any], lower: float | None, upper: float | None) -> sprt.Design:
+    """Return the design of a stored definition with the thresholds solved for it."""
+    thresholds = (-math.inf if lower is None else lower, math.inf if upper is None else upper)
+    return _design(ExperimentDefinition.model_validate(definition), thresholds)
+
+
+def digest(value: dict[str, Any]) -> str:
+    """Return the SHA-256 of the value's canonical JSON (RFC 8785), in hexadecimal."""
+    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+
+
+def _design(definition: ExperimentDefinition, thresholds: Any) -> sprt.Design:
+    model, errors, stop = definition.model, definition.errors, definition.stop
+    return sprt.Design(
+        _FAMILIES[model.family](model, *model.parameters()),
+        errors.alpha,
+        errors.beta,
+        thresholds=thresholds,
+        alternative=model.alternative,
+        boundaries=stop.boundaries,
+        p_value=stop.p_value,
+        min_n=stop.min_samples,
+        max_n=stop.max_samples,
+        at_limit=stop.at_limit,
+    )
+
+
+def _finite(threshold: float) -> float | None:
+    return threshold if math.isfinite(threshold) else None
+
+
+def _plain(value: Any) -> Any:
+    """Return the value with JSON's types only: tuples become lists, numpy's numbers Python's, infinities null."""
+    if isinstance(value, dict):
+        return {str(key): _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, str | bool | int) or value is None:
+        return value
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def _certificate(design: sprt.Design) -> dict[str, Any]:
+    try:
+        return dict(_plain(asdict(design.certificate)))
+    except ImportError:
+        return {}

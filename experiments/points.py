@@ -1,0 +1,114 @@
+"""The walk over a batch of applied records, and the thinned points of it that are published.
+
+Points: each of the first 100 observations, then at the end of a record whenever n has grown by 2 % or 200 ms have passed
+by Kafka's clock, and the end of the run. The rule looks at records only, so a split into batches changes nothing.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+import sprt
+from experiments.batch import Floats, Ints, ObservationBatch
+from experiments.memory import Experiment, Hot
+from experiments.times import moment
+from schemas import events
+
+_EACH_UP_TO = 100
+_GROWTH = 1.02
+_INTERVAL = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Where a rule ended the run: `row` counts the applied rows, `index` the values inside that record."""
+
+    row: int
+    index: int
+    rule: str
+    outcome: str
+    direction: str
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """The hot part after the records, the points on the way, and where the run ended, if it did."""
+
+    hot: Hot
+    points: tuple[events.WalkPoint, ...] = ()
+    stopped: Stopped | None = None
+
+
+def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
+    """Return the walk over the given rows of the batch, all of them to be applied."""
+    if len(rows) == 0:
+        return Walked(experiment.hot)
+    design, hot = experiment.design, experiment.hot
+    xs, ends, arms = gather(batch, rows)
+    sides = arms if design.model.has_arms else None
+    totals = np.cumsum(np.concatenate(([hot.total], xs)))  # strictly left to right, the carried total first
+    state, done, points = hot.statistic, 0, []
+    stopped: Stopped | None = None
+    dues = dict.fromkeys(_due(hot, ends, batch.timestamp[rows]), True)
+    for due in dues | {len(xs): dues.get(len(xs), False)}:
+        part = slice(done, due)
+        state, crossing = sprt.fold(design, state, xs[part], None if sides is None else sides[part])
+        done = due if crossing is None else done + crossing + 1
+        row = int(np.searchsorted(ends, done))
+        offset, at = int(batch.offset[rows[row]]), int(batch.timestamp[rows[row]])
+        hot = replace(hot, statistic=state, total=float(totals[done]), last_applied=max(hot.last_applied, at))
+        if crossing is None and not dues.get(due):
+            break
+        points.append(_point(experiment, hot, offset, at))
+        hot = replace(hot, last_point_at=at, last_point_n=state.n)
+        if crossing is not None:
+            shown = sprt.info(design, state)
+            begin = int(ends[row - 1]) if row else 0
+            stopped = Stopped(row, done - 1 - begin, str(shown.rule), str(shown.outcome), shown.direction)
+            break
+    return Walked(hot, tuple(points), stopped)
+
+
+def gather(batch: ObservationBatch, rows: Ints) -> tuple[Floats, Ints, np.ndarray[tuple[int], np.dtype[np.int8]]]:
+    """Return the values of the rows one after another, how many there are up to each row's end, and their arms."""
+    starts = batch.value_starts
+    lengths = starts[rows + 1] - starts[rows]
+    ends = np.cumsum(lengths)
+    if rows[-1] - rows[0] + 1 == len(rows):
+        xs = batch.values[starts[rows[0]] : starts[rows[-1] + 1]]
+    else:
+        xs = batch.values[np.arange(ends[-1]) + np.repeat(starts[rows] - (ends - lengths), lengths)]
+    return xs, ends, np.repeat(batch.arm[rows], lengths).astype(np.int8)
+
+
+def _due(hot: Hot, ends: Ints, timestamps: Ints) -> list[int]:
+    """Return after how many of the batch's observations a point is due, in order."""
+    n, size = hot.statistic.n, int(ends[-1])
+    single = max(0, min(_EACH_UP_TO - n, size))
+    due = list(range(1, single + 1))
+    last_n, last_at = hot.last_point_n, hot.last_point_at
+    if single:
+        last_n, last_at = n + single, int(timestamps[np.searchsorted(ends, single)])
+    latest = np.maximum.accumulate(timestamps)
+    while True:
+        by_growth = np.searchsorted(n + ends, last_n * _GROWTH)
+        by_time = max(np.searchsorted(latest, last_at + _INTERVAL), np.searchsorted(n + ends, last_n, side="right"))
+        row = int(min(by_growth, by_time))
+        if row >= len(ends):
+            return due
+        last_n, last_at = n + int(ends[row]), int(timestamps[row])
+        due.append(int(ends[row]))
+
+
+def _point(experiment: Experiment, hot: Hot, offset: int, at: int) -> events.WalkPoint:
+    state = hot.statistic
+    return events.WalkPoint(
+        experiment_id=experiment.cold.experiment_id,
+        run=hot.run,
+        n=state.n,
+        llr=state.llr,
+        p_value=state.p_value,
+        total=hot.total,
+        offset=offset,
+        at=moment(at),
+    )

@@ -1,0 +1,125 @@
+"""Memory as rows of the state topic and back: one cold and one hot row per experiment, one position row per partition.
+
+Every row names its version, and older versions keep reading. A row is written only when its part has changed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from immutables import Map
+
+import sprt
+from experiments.batch import Emissions
+from experiments.memory import Answer, Cold, Experiment, Hot, Memory, State
+from experiments.planning import stored_design
+from experiments.sequences import Seen
+from schemas import codecs, events
+
+ROW_VERSION = 1
+POSITION_KEY = b"\x00position"
+_HOT_SUFFIX = b"\x00hot"
+
+Row = tuple[bytes, bytes]
+
+
+def to_rows(memory: Memory, emissions: Emissions) -> list[Row]:
+    """Return the rows that the step changed, and the position row last."""
+    rows = [(name.encode(), _cold_row(memory.experiments[name].cold)) for name in emissions.cold]
+    rows += [(name.encode() + _HOT_SUFFIX, _hot_row(name, memory.experiments[name].hot)) for name in emissions.hot]
+    position = events.PositionRow(positions=dict(memory.positions), counts=dict(memory.counts))
+    return [*rows, (POSITION_KEY, codecs.encode_avro(position))]
+
+
+def load(partition: int, partitions: int, rows: Iterable[tuple[bytes, bytes | None]]) -> Memory:
+    """Return the memory that the rows of a partition hold, the last row of a key counting.
+
+    Raises
+    ------
+    ValueError
+        If a row is of a version this program does not know, or cannot be read: state is never guessed.
+    """
+    last = {key: value for key, value in rows if value is not None}
+    memory = Memory(partition, partitions)
+    if position := last.pop(POSITION_KEY, None):
+        row = codecs.decode(position, events.PositionRow)
+        memory = Memory(partition, partitions, positions=Map(row.positions), counts=Map(row.counts))
+    experiments = {}
+    for key, value in last.items():
+        if key.endswith(_HOT_SUFFIX):
+            continue
+        cold = _cold(codecs.decode(value, events.ColdRow))
+        design = stored_design(cold.definition, cold.lower, cold.upper)
+        hot = last.get(key + _HOT_SUFFIX)
+        walk = Hot(0, sprt.init(design)) if hot is None else _hot(codecs.decode(hot, events.HotRow))
+        experiments[cold.experiment_id] = Experiment(cold, walk, design)
+    return Memory(partition, partitions, Map(experiments), memory.positions, memory.counts)
+
+
+def _cold_row(cold: Cold) -> bytes:
+    body = {field.name: getattr(cold, field.name) for field in fields(cold)}
+    body["answers"] = [[command_id, asdict(given)] for command_id, given in cold.answers]
+    plain = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in body.items()}
+    row = events.ColdRow(row_version=ROW_VERSION, experiment_id=cold.experiment_id, body=plain)
+    return codecs.encode_avro(row)
+
+
+def _cold(row: events.ColdRow) -> Cold:
+    _check_version(row.row_version, row.experiment_id)
+    body: dict[str, Any] = dict(row.body)
+    for name in ("started_at", "deadline", "pause_began"):
+        body[name] = None if body[name] is None else datetime.fromisoformat(body[name])
+    body["state"] = State(body["state"])
+    body["source_end"] = None if body["source_end"] is None else tuple(body["source_end"])
+    body["answers"] = tuple((command_id, Answer(**given)) for command_id, given in body["answers"])
+    return Cold(**body)
+
+
+def _hot_row(experiment_id: str, hot: Hot) -> bytes:
+    return codecs.encode_avro(
+        events.HotRow(
+            row_version=ROW_VERSION,
+            experiment_id=experiment_id,
+            run=hot.run,
+            statistic=events.StatisticRow(**hot.statistic.to_row()),
+            total=hot.total,
+            counts=dict(hot.counts),
+            earlier=dict(hot.earlier),
+            sources=[
+                events.SourceRow(
+                    source=name,
+                    lowest=seen.lowest,
+                    highest=seen.highest,
+                    missing=sorted(seen.missing),
+                    lost=seen.lost,
+                )
+                for name, seen in sorted(hot.sources.items())
+            ],
+            last_applied_us=hot.last_applied,
+            last_point_us=hot.last_point_at,
+            last_point_n=hot.last_point_n,
+        )
+    )
+
+
+def _hot(row: events.HotRow) -> Hot:
+    _check_version(row.row_version, row.experiment_id)
+    return Hot(
+        run=row.run,
+        statistic=sprt.state_from_row({name: getattr(row.statistic, name) for name in row.statistic.__struct_fields__}),
+        total=row.total,
+        counts=Map(row.counts),
+        earlier=Map(row.earlier),
+        sources=Map({s.source: Seen(s.lowest, s.highest, frozenset(s.missing), s.lost) for s in row.sources}),
+        last_applied=row.last_applied_us,
+        last_point_at=row.last_point_us,
+        last_point_n=row.last_point_n,
+    )
+
+
+def _check_version(version: int, experiment_id: str) -> None:
+    if version > ROW_VERSION:
+        raise ValueError(
+            f"state row of {experiment_id!r} has version {version}; this program reads up to {ROW_VERSION}: upgrade it"
+        )

@@ -1,0 +1,16 @@
+"""Microseconds since the epoch, as on the wire, and aware datetimes, as in events."""
+
+from datetime import UTC, datetime, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def micros(moment: datetime) -> int:
+    """Return microseconds since the epoch, exactly."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(microseconds: int) -> datetime:
+    """Return the aware UTC datetime of microseconds since the epoch, exactly."""
+    return _EPOCH + timedelta(microseconds=microseconds)

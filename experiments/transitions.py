@@ -1,0 +1,120 @@
+"""Which command is allowed in which state, and what follows: one table, from which the documentation is drawn.
+
+An illegal pair is a missing key and becomes a rejection that names the command, the state and what is allowed there.
+Handlers are pure: each returns the experiment afterwards and the lifecycle events that led there.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from experiments import facts
+from experiments.evolve import evolve
+from experiments.facts import Moment
+from experiments.memory import Experiment, State
+from experiments.planning import Solution
+from schemas import events
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A command as a handler sees it: the moment it takes effect, who asks and why, and the solution of a definition."""
+
+    command: events.Command
+    now: Moment
+    solution: Solution | None = None
+
+    @property
+    def why(self) -> dict[str, Any]:
+        """Return the fields that every event caused by the command repeats."""
+        return {"cause": self.command.id, "actor": self.command.actor, "reason": self.command.reason}
+
+
+Outcome = tuple[Experiment, list[events.Lifecycle]]
+Handler = Callable[[Experiment | None, Order], Outcome]
+_OnKnown = Callable[[Experiment, Order], Outcome]
+
+
+def _define(experiment: Experiment | None, order: Order) -> Outcome:
+    event = facts.defined(
+        experiment, order.command.experiment_id, cast("Solution", order.solution), order.now, **order.why
+    )
+    return evolve(experiment, event), [event]
+
+
+def _run(experiment: Experiment | None, order: Order) -> Outcome:
+    before: list[events.Lifecycle] = []
+    digest = cast("Solution", order.solution).definition_digest
+    if experiment is None or experiment.cold.definition_digest != digest:
+        experiment, before = _define(experiment, order)
+    experiment, after = _start(experiment, order)
+    return experiment, before + after
+
+
+def _start(experiment: Experiment, order: Order) -> Outcome:
+    return facts.follow(experiment, facts.started(order.now, **order.why))
+
+
+def _pause(experiment: Experiment, order: Order) -> Outcome:
+    return facts.follow(experiment, facts.paused(order.now, **order.why))
+
+
+def _resume(experiment: Experiment, order: Order) -> Outcome:
+    return facts.follow(experiment, facts.resumed(order.now, **order.why))
+
+
+def _stop(experiment: Experiment, order: Order) -> Outcome:
+    return facts.follow(experiment, _decided(order, "manual"))
+
+
+def _cancel(experiment: Experiment, order: Order) -> Outcome:
+    return facts.follow(experiment, facts.cancelled(order.now, **order.why))
+
+
+def _stop_and_cancel(experiment: Experiment, order: Order) -> Outcome:
+    return facts.follow(experiment, _decided(order, "manual"), facts.cancelled(order.now, **order.why))
+
+
+def _source_done(experiment: Experiment, order: Order) -> Outcome:
+    done = cast("events.SourceDone", order.command)
+    if experiment.hot.has_seen(done.source, done.last_sequence):
+        return facts.follow(experiment, _decided(order, "source_exhausted"))
+    cold = replace(experiment.cold, source_end=(done.source, done.last_sequence))
+    return replace(experiment, cold=cold), []  # the record with that sequence decides when it is applied
+
+
+def _source_failed(experiment: Experiment, order: Order) -> Outcome:
+    message = cast("events.SourceFailed", order.command).message
+    return facts.follow(experiment, facts.failed(order.now, message, **order.why), _decided(order, "failed"))
+
+
+def _decided(order: Order, reason: str) -> facts.Maker:
+    command = order.command
+    return facts.decided(order.now, reason, comment=command.reason, cause=command.id, actor=command.actor)
+
+
+def _known(handler: _OnKnown) -> Handler:
+    return lambda experiment, order: handler(cast("Experiment", experiment), order)
+
+
+_IDLE: tuple[State | None, ...] = (State.DEFINED, State.DECIDED, State.ARCHIVED)
+_LIVE: tuple[State | None, ...] = (State.RUNNING, State.PAUSED)
+
+#: The table; the state `None` is that of an id nobody has defined.
+TRANSITIONS: dict[tuple[State | None, type[events.Command]], Handler] = {
+    **{(state, events.Define): _define for state in (None, *_IDLE)},
+    **{(state, events.Run): _run for state in (None, *_IDLE)},
+    **{(state, events.Start): _known(_start) for state in _IDLE},
+    (State.RUNNING, events.Pause): _known(_pause),
+    (State.PAUSED, events.Resume): _known(_resume),
+    **{(state, events.Stop): _known(_stop) for state in _LIVE},
+    **{(state, events.Cancel): _known(_cancel) for state in _IDLE},
+    **{(state, events.Cancel): _known(_stop_and_cancel) for state in _LIVE},
+    **{(state, events.SourceDone): _known(_source_done) for state in _LIVE},
+    **{(state, events.SourceFailed): _known(_source_failed) for state in _LIVE},
+}
+
+
+def allowed(state: State | None) -> tuple[str, ...]:
+    """Return the names of the commands that are allowed in a state, in the table's order."""
+    return tuple(str(command.__struct_config__.tag) for at, command in TRANSITIONS if at == state)
