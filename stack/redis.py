@@ -10,6 +10,8 @@ import shutil
 from pathlib import Path
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from stack.errors import NoSpaceError, PortTakenError, ProgramNotFoundError, StackError
 from stack.ports import LOOPBACK, free_port, require_free
@@ -107,7 +109,7 @@ class RedisServer(Server):
         return Child(self.name, (self._program, config.name), log=self.log, cwd=self.data_dir)
 
     def _answers(self) -> bool:
-        client = redis.Redis.from_url(self.url, socket_timeout=5.0)
+        client = redis.Redis.from_url(self.url, socket_timeout=5.0, retry=Retry(NoBackoff(), 0))
         try:
             return bool(client.ping())
         except redis.RedisError:
