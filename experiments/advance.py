@@ -1,10 +1,9 @@
 """The one step of the system: a partition's memory and a batch in, the memory afterwards and everything to emit out.
 
-Pure: no clock, no I/O, and nothing is raised for data; what cannot be applied becomes a rejected record. The worker, the
-exporter and the tests call this function.
+Pure: no clock, no I/O, and nothing is raised for data; what cannot be applied becomes a rejected record. The worker,
+the exporter and the tests call this function.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 

@@ -1,7 +1,7 @@
 """What goes into `advance` and what comes out: batches of one partition in columns, and emissions.
 
-A record is a row of the columns; its values lie in `values[value_starts[i]:value_starts[i + 1]]`. One record is a batch of
-one. Emissions name records by their row, so the core never touches their bytes.
+A record is a row of the columns; its values lie in `values[value_starts[i]:value_starts[i + 1]]`. One record is a batch
+of one. Emissions name records by their offset, so the core never touches their bytes.
 """
 
 from dataclasses import dataclass, field, replace

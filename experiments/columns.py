@@ -14,7 +14,7 @@ from experiments.planning import Refusal, Solution
 from schemas import codecs, events
 
 _ARM = {None: NONE, "a": 0, "b": 1}
-_COMMAND_NAMES = tuple(kind.__struct_config__.tag for kind in events.COMMANDS)
+_COMMAND_NAMES = tuple(str(kind.__struct_config__.tag) for kind in events.COMMANDS)
 _FACT_NAMES = frozenset(("reply", *(kind.__struct_config__.tag for kind in events.LIFECYCLE)))
 
 
@@ -144,14 +144,14 @@ def _control_record(record: RawRecord) -> events.Command | Malformed | Rejected 
 
 def _malformed(record: RawRecord, peek: _Peek | None, error: codecs.MalformedError) -> Malformed | Rejected:
     """Return a reply to give where an id and an experiment can be read, else a record to reject."""
-    if peek is not None and isinstance(peek.id, str) and isinstance(peek.experiment_id, str):
-        if codecs.EXPERIMENT_ID.fullmatch(peek.experiment_id) and len(peek.id) <= codecs.MAX_COMMAND_ID:
-            if peek.type not in _COMMAND_NAMES:
-                given = repr(peek.type)[:80]
-                message = f"type: {given}; allowed: {', '.join(map(str, _COMMAND_NAMES))}"
-                return Malformed(peek.id, peek.experiment_id, "unknown_command", message)
-            return Malformed(peek.id, peek.experiment_id, "malformed", str(error)[:1000])
-    return Rejected(record.offset, "not_a_command", str(error)[:1000])
+    if peek is None or not isinstance(peek.id, str) or not isinstance(peek.experiment_id, str):
+        return Rejected(record.offset, "not_a_command", str(error)[:1000])
+    if not 1 <= len(peek.id) <= codecs.MAX_COMMAND_ID or not codecs.EXPERIMENT_ID.fullmatch(peek.experiment_id):
+        return Rejected(record.offset, "not_a_command", str(error)[:1000])
+    if peek.type in _COMMAND_NAMES:
+        return Malformed(peek.id, peek.experiment_id, "malformed", str(error)[:1000])
+    message = f"type: {repr(peek.type)[:80]}; allowed: {', '.join(_COMMAND_NAMES)}"
+    return Malformed(peek.id, peek.experiment_id, "unknown_command", message)
 
 
 def _ints(values: Any) -> np.ndarray[Any, np.dtype[np.int64]]:

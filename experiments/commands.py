@@ -1,7 +1,7 @@
 """How a command record is answered: exactly one reply each, and the lifecycle events that follow from it.
 
-The order of the checks is the order in which a sender would want to hear of them: a repeated id first (it gets the first
-answer again), then form, expiry, version, state, definition.
+The order of the checks is the order in which a sender would want to hear of them: a repeated id first (it gets the
+first answer again), then form, expiry, version, state, definition.
 """
 
 from dataclasses import replace

@@ -1,7 +1,7 @@
 """What a researcher writes down: the one model of an experiment's definition, from a file, a form or a command.
 
-All errors come at once, each with field, given value and what is allowed. Hypotheses, error rates and stop rules are the
-design; the rest describes and schedules it.
+All errors come at once, each with field, given value and what is allowed. Hypotheses, error rates and stop rules are
+the design; the rest describes it.
 """
 
 import json

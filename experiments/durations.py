@@ -13,7 +13,10 @@ _LONGEST = 3650 * _UNITS["d"]
 
 
 def microseconds(given: Any) -> int:
-    """Return a length of time in microseconds, whole milliseconds; raises `ValueError` on anything but `1d2h3m4s5ms` and parts of it."""
+    """Return a length of time in microseconds, in whole milliseconds.
+
+    Raises `ValueError` on anything but text such as `1d2h3m4s5ms`, or parts of it in that order or another.
+    """
     text = given.replace(" ", "") if isinstance(given, str) else ""
     total = sum(round(float(number) * _UNITS[unit] / 1_000) * 1_000 for number, unit in _PART.findall(text))
     if not _FORM.fullmatch(text) or not 0 < total <= _LONGEST:

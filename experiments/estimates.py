@@ -1,7 +1,7 @@
 """The estimate block of a decision: what can be said at once, on the stream's path.
 
-The median-unbiased estimate and intervals need the law of the stopped walk, which can take seconds: the exporter computes
-them for the archive, from the same design.
+The median-unbiased estimate and intervals need the law of the stopped walk, which can take seconds: the exporter
+computes them for the archive, from the same design.
 """
 
 from typing import Any

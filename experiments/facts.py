@@ -115,8 +115,8 @@ def decided(
 ) -> Maker:
     """Return the maker of the one decision of the live run, from the walk as it stands.
 
-    `now.offset` is the deciding record if an observation decided (then `index` is its place in it), else the first record
-    that was not applied.
+    `now.offset` is the deciding record if an observation decided (then `index` is its place in it), else the first
+    record that was not applied.
     """
 
     def make(experiment: Experiment) -> events.Decision:

@@ -7,7 +7,6 @@ columns only make it fast. A run ends inside a record at the exact observation; 
 from dataclasses import dataclass, replace
 
 import numpy as np
-
 from immutables import Map
 
 from experiments import facts, points
@@ -83,7 +82,7 @@ class _Run:
         return Folded(after, self.results, rejected, walked.points, tuple(control))
 
     def _carrying_sequences(self) -> Ints:
-        """Return the rows whose sequence counts as seen: a value that is not allowed does not become so when sent again."""
+        """Return the rows whose sequence counts as seen: a value outside the support stays so when sent again."""
         kept = [row for row, rejected in self.rejected.items() if rejected.reason == "value_not_allowed"]
         carrying = self.results[: self.end] != Result.REJECTED
         carrying[[row for row in kept if row < self.end]] = True

@@ -1,7 +1,7 @@
 """From a definition to its design: thresholds, what they achieve, digests.
 
-Solving may take seconds, so the shell calls `solve` off the stream's path; the worker, the exporter and a replay build the
-design from the stored thresholds and never solve again.
+Solving may take seconds, so the shell calls `solve` off the stream's path; the worker, the exporter and a replay build
+the design from the stored thresholds and never solve again.
 """
 
 import hashlib
@@ -36,10 +36,10 @@ class Refusal:
 
 
 _FAMILIES = {
-    "bernoulli": lambda m, null, other: sprt.Bernoulli(null, other),
+    "bernoulli": lambda _, null, other: sprt.Bernoulli(null, other),
     "normal": lambda m, null, other: sprt.Normal(null, other, m.sd),
-    "poisson": lambda m, null, other: sprt.Poisson(null, other),
-    "exponential": lambda m, null, other: sprt.Exponential(null, other),
+    "poisson": lambda _, null, other: sprt.Poisson(null, other),
+    "exponential": lambda _, null, other: sprt.Exponential(null, other),
     "negative_binomial": lambda m, null, other: sprt.NegativeBinomial(null, other, m.dispersion),
 }
 

@@ -1,7 +1,8 @@
 """The walk over a batch of applied records, and the thinned points of it that are published.
 
-Points: each of the first 100 observations, then at the end of a record whenever n has grown by 2 % or 200 ms have passed
-by Kafka's clock, and the end of the run. The rule looks at records only, so a split into batches changes nothing.
+Points: each of the first 100 observations, then at the end of a record whenever n has grown by 2 % or 200 ms have
+passed by Kafka's clock, and the end of the run. The rule looks at records only, so a split into batches changes
+nothing.
 """
 
 from dataclasses import dataclass, replace

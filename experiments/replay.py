@@ -1,7 +1,7 @@
 """A replica of one run from its lifecycle events and its observation records: what proves an archive.
 
-The records go through the same `advance` as in the worker; events that came from commands or the clock take effect at the
-offsets they carry. The replica makes its own decision, to be compared with the published one.
+The records go through the same `advance` as in the worker; events that came from commands or the clock take effect at
+the offsets they carry. The replica makes its own decision, to be compared with the published one.
 """
 
 from collections.abc import Iterator, Sequence

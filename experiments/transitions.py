@@ -18,7 +18,7 @@ from schemas import events
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A command as a handler sees it: the moment it takes effect, who asks and why, and the solution of a definition."""
+    """A command as a handler sees it: when it takes effect, who asks and why, and the solution of a definition."""
 
     command: events.Command
     now: Moment

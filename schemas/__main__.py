@@ -1,4 +1,4 @@
-"""`python -m schemas`: write the schemas that the structs have today, where no version is committed yet, and a sample."""
+"""`python -m schemas`: write the schemas that the structs have today, where no version of them is committed yet."""
 
 import json
 from pathlib import Path

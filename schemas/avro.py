@@ -1,7 +1,8 @@
 """Avro schemas generated from the event structs, and the committed files beside them.
 
-A committed version is never edited: a change of a struct is a new `<name>.v<N+1>.avsc`, readable by and able to read all
-earlier ones. Nested free-form objects travel as JSON text (logical type `json`), so that JSON and Avro have one shape.
+A committed version is never edited: a change of a struct is a new `<name>.v<N+1>.avsc`, readable by and able to read
+all earlier ones. Nested free-form objects travel as JSON text (logical type `json`), so that JSON and Avro have one
+shape.
 """
 
 import json

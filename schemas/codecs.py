@@ -1,7 +1,8 @@
 """Bytes to events and back; the reader tells encodings apart by the first byte.
 
-`{` is JSON, `0xC3 0x01` Avro single-object (fingerprint of the writer's schema, then the body), `0x00` a Confluent frame.
-Whatever cannot be read is a `MalformedError` that says what was given and what is allowed; nothing else is ever raised.
+`{` is JSON, `0xC3 0x01` Avro single-object (fingerprint of the writer's schema, then the body), `0x00` a Confluent
+frame. Whatever cannot be read is a `MalformedError` that says what was given and what is allowed; nothing else is
+ever raised.
 """
 
 import io
@@ -141,7 +142,7 @@ def _parse_avro(data: bytes, kinds: tuple[type[T], ...]) -> T:
     body = io.BytesIO(data[10:])
     try:
         event = msgspec.convert(fastavro.schemaless_reader(body, writer, newest), kind)
-    except Exception as error:  # noqa: BLE001 fastavro's readers raise whatever the broken bytes lead to
+    except Exception as error:  # fastavro's readers raise whatever the broken bytes lead to
         raise MalformedError("malformed", f"not a valid Avro body of {avro.event_name(kind)}: {error}") from error
     if rest := len(data) - 10 - body.tell():
         raise MalformedError("malformed", f"{rest} bytes are left over behind the Avro body of {avro.event_name(kind)}")

@@ -99,8 +99,8 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="re
 class Lifecycle(msgspec.Struct, frozen=True, kw_only=True, tag_field="type"):
     """A fact in the life of an experiment.
 
-    `id` is deterministic; `version` grows by one with each event of the experiment; `partition` and `offset` say at which
-    observation record the fact takes effect (the first record that sees it), so that a replay is exact.
+    `id` is deterministic; `version` grows by one with each event of the experiment; `partition` and `offset` say at
+    which observation record the fact takes effect (the first record that sees it), so that a replay is exact.
     """
 
     id: str

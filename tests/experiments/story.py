@@ -1,0 +1,110 @@
+"""A partition without Kafka: what a test tells happens in order, through the same decoding and the same `advance`."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from experiments import advance, plan
+from experiments.batch import Emissions, Tick
+from experiments.columns import RawRecord, archive_batch, control_batch, observation_batch
+from experiments.memory import Experiment, Memory
+from schemas import codecs, events
+from schemas.partitions import partition_of
+
+PARTITIONS = 4
+BEGIN = 1_796_115_600_000_000  # 2026-12-01T09:00:00Z, microseconds
+SECOND = 1_000_000
+
+
+def definition(**changes: Any) -> dict[str, Any]:
+    """Return a small valid definition; `model`, `errors`, `stop` replace those parts."""
+    return {
+        "id": "rng-bias",
+        "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.6}},
+        "errors": {"alpha": 0.01, "beta": 0.05, "thresholds": "wald"},
+        **changes,
+    }
+
+
+class Story:
+    """One partition's life: commands, records and the clock go in, events come out and are kept."""
+
+    def __init__(self, experiment_id: str = "rng-bias") -> None:
+        self.id = experiment_id
+        self.partition = partition_of(experiment_id, PARTITIONS)
+        self.memory = Memory(self.partition, PARTITIONS)
+        self.now = BEGIN
+        self.control: list[Any] = []
+        self.walks: list[events.WalkPoint] = []
+        self.rejected: list[Any] = []
+        self.forwarded: list[Any] = []
+        self._commands = 0
+
+    @property
+    def experiment(self) -> Experiment:
+        return self.memory.experiments[self.id]
+
+    @property
+    def decision(self) -> events.Decision:
+        (decision,) = [event for event in self.control if isinstance(event, events.Decision)]
+        return decision
+
+    def names(self) -> list[str]:
+        """Return the lifecycle events so far, by name."""
+        return [str(event.__struct_config__.tag) for event in self.control if isinstance(event, events.Lifecycle)]
+
+    def raw(self, **fields: Any) -> bytes:
+        return json.dumps({"experiment_id": self.id, **fields}).encode()
+
+    def command(self, kind: str, **fields: Any) -> events.Reply:
+        """Send one command and return its reply."""
+        self._commands += 1
+        value = self.raw(**{"type": kind, "id": f"command-{self._commands}", **fields})
+        emissions = self.control_bytes(value)
+        (reply,) = [event for event in emissions.control if isinstance(event, events.Reply)]
+        return reply
+
+    def control_bytes(self, *values: bytes, key: bytes | None = None) -> Emissions:
+        first = self.memory.positions.get("control", 0)
+        records = [RawRecord(first + at, self.now, key, value) for at, value in enumerate(values)]
+        return self._step(control_batch(self.partition, first, first + len(records), records, plan))
+
+    def run(self, **changes: Any) -> None:
+        """Define and start."""
+        assert self.command("run", experiment=definition(id=self.id, **changes)).status == "accepted"
+
+    def observe(self, *values: float, **fields: Any) -> Emissions:
+        """Send one record."""
+        return self.records([self.raw(values=list(values), **fields)])
+
+    def records(self, values: Iterable[bytes | None], key: bytes | None = None) -> Emissions:
+        first = self.memory.positions.get("observations", 0)
+        records = [RawRecord(first + at, self.now, key, value) for at, value in enumerate(values)]
+        return self._step(observation_batch(self.partition, first, first + len(records), records))
+
+    def archive(self, decision: events.Decision) -> Emissions:
+        first = self.memory.positions.get("archives", 0)
+        written = events.ArchiveWritten(
+            experiment_id=self.id,
+            run=decision.run,
+            decision_id=decision.id,
+            manifest_digest="0" * 64,
+            location=decision.id,
+            disputed=False,
+            at=decision.at,
+        )
+        record = RawRecord(first, self.now, None, codecs.encode_json(written))
+        return self._step(archive_batch(self.partition, first, first + 1, [record]))
+
+    def wait(self, seconds: float) -> Emissions:
+        """Let time pass and the clock be read."""
+        self.now += round(seconds * SECOND)
+        return self._step(Tick(self.partition, self.now))
+
+    def _step(self, batch: Any) -> Emissions:
+        self.memory, emissions = advance(self.memory, batch)
+        self.control += emissions.control
+        self.walks += emissions.walks
+        self.rejected += emissions.rejected
+        self.forwarded += emissions.forwarded
+        return emissions
