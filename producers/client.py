@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from producers import reading
 from producers.connection import closing, consumer, end_of, partitions_of, producer, reaching
-from producers.errors import DeliveryError, NotAnObservationError, ReplyTimeoutError
+from producers.errors import DeliveryError, NotAllowedError, ReplyTimeoutError
 from producers.observations import observations
 from schemas import avro, codecs, events
 from schemas.partitions import partition_of
@@ -103,7 +103,7 @@ class Client:
 
         Raises
         ------
-        NotAnObservationError
+        NotAllowedError
             If a field is outside its limits; nothing was sent.
         DeliveryError
             If Kafka did not take a record that was handed over earlier, or takes none for a minute.
@@ -138,7 +138,7 @@ class Client:
     def continue_at(self, experiment_id: str, sequence: int, *, source: str | None = None) -> None:
         """Give the next record of the source this sequence number."""
         if sequence < 0:
-            raise NotAnObservationError(f"sequence: {sequence}; allowed: 0 or more")
+            raise NotAllowedError(f"sequence: {sequence}; allowed: 0 or more")
         with self._lock:
             self._next[self.source if source is None else source, experiment_id] = sequence
 
@@ -227,6 +227,8 @@ class Client:
         timeout: float = _REPLY_SECONDS,
         **fields: Any,
     ) -> events.Reply:
+        if not codecs.EXPERIMENT_ID.fullmatch(experiment_id):
+            raise NotAllowedError(f"experiment_id: {experiment_id!r}; allowed: {codecs.EXPERIMENT_ID.pattern}")
         key = id or str(uuid.uuid4())
         event = kind(id=key, experiment_id=experiment_id, actor=self.actor, reason=reason, **fields)
         return self.command(event, timeout=timeout)
@@ -235,8 +237,8 @@ class Client:
         self, kind: type[events.Command], experiment: dict[str, Any], reason: str | None, **options: Any
     ) -> events.Reply:
         experiment_id = experiment.get("id")
-        if not isinstance(experiment_id, str) or not codecs.EXPERIMENT_ID.fullmatch(experiment_id):
-            raise NotAnObservationError(f"id: {experiment_id!r}; allowed: {codecs.EXPERIMENT_ID.pattern}")
+        if not isinstance(experiment_id, str):
+            raise NotAllowedError(f"id: {experiment_id!r}; allowed: a string {codecs.EXPERIMENT_ID.pattern}")
         return self._plain(kind, experiment_id, reason, experiment=experiment, **options)
 
     # what happens

@@ -3,7 +3,7 @@
     ProducerError
     +-- UnreachableError         no Kafka broker answers, or it refuses us
     +-- MissingTopicError        the broker answers, but a topic of the installation is not there
-    +-- NotAnObservationError    a value or field that may not be sent; names it and what is allowed
+    +-- NotAllowedError          a value or field that may not be sent; names it and what is allowed
     +-- DeliveryError            Kafka did not take a record
     +-- ReplyTimeoutError        a command was sent and not answered in time
     +-- SourceError              a built-in source cannot be opened or read
@@ -24,7 +24,7 @@ class MissingTopicError(ProducerError):
     """Kafka answers, but a topic of the installation does not exist there."""
 
 
-class NotAnObservationError(ProducerError, ValueError):
+class NotAllowedError(ProducerError, ValueError):
     """A value or field outside what the wire format allows; nothing was sent."""
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from producers.errors import NotAnObservationError
+from producers.errors import NotAllowedError
 from schemas import codecs, events
 
 
@@ -27,15 +27,15 @@ def observations(
 
     Raises
     ------
-    NotAnObservationError
+    NotAllowedError
         If a field is outside its limits, with the field, what was given and what is allowed.
     """
     if not codecs.EXPERIMENT_ID.fullmatch(experiment_id):
-        raise NotAnObservationError(f"experiment_id: {experiment_id!r}; allowed: {codecs.EXPERIMENT_ID.pattern}")
+        raise NotAllowedError(f"experiment_id: {experiment_id!r}; allowed: {codecs.EXPERIMENT_ID.pattern}")
     if arm not in (None, "a", "b"):
-        raise NotAnObservationError(f"arm: {arm!r}; allowed: None, 'a', 'b'")
+        raise NotAllowedError(f"arm: {arm!r}; allowed: None, 'a', 'b'")
     if not 1 <= len(source) <= codecs.MAX_SOURCE_LENGTH:
-        raise NotAnObservationError(f"source: {len(source)} characters; allowed: 1 to {codecs.MAX_SOURCE_LENGTH}")
+        raise NotAllowedError(f"source: {len(source)} characters; allowed: 1 to {codecs.MAX_SOURCE_LENGTH}")
     column = _column(values)
     moment = _microseconds(observed_at)
 
@@ -57,22 +57,18 @@ def _column(values: ArrayLike) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     try:
         column = np.atleast_1d(np.asarray(values, dtype=np.float64))
     except (TypeError, ValueError) as error:
-        raise NotAnObservationError(f"values: {values!r:.80}; allowed: one number or a sequence of numbers") from error
+        raise NotAllowedError(f"values: {values!r:.80}; allowed: one number or a sequence of numbers") from error
     if column.ndim != 1 or column.size == 0:
-        raise NotAnObservationError(
-            f"values: of shape {column.shape}; allowed: one number or a flat, non-empty sequence"
-        )
+        raise NotAllowedError(f"values: of shape {column.shape}; allowed: one number or a flat, non-empty sequence")
     if not np.isfinite(column).all():
         index = int(np.flatnonzero(~np.isfinite(column))[0])
-        raise NotAnObservationError(f"values[{index}]: {column[index]}; allowed: finite numbers")
+        raise NotAllowedError(f"values[{index}]: {column[index]}; allowed: finite numbers")
     return column
 
 
 def _microseconds(moment: datetime | int | None) -> int | None:
     if isinstance(moment, datetime):
         if moment.tzinfo is None:
-            raise NotAnObservationError(
-                f"observed_at: {moment.isoformat()} has no time zone; allowed: a time with zone"
-            )
+            raise NotAllowedError(f"observed_at: {moment.isoformat()} has no time zone; allowed: a time with zone")
         return round(moment.astimezone(UTC).timestamp() * 1e6)
     return moment

@@ -6,7 +6,7 @@ known by librdkafka's end-of-partition event, never by the offset of a record.
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
@@ -25,13 +25,16 @@ class Record(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+    headers: dict[str, bytes]
 
 
 def to_record(message: Message) -> Record:
     """Return the message as a plain value."""
     partition, offset = message.partition(), message.offset()
     assert partition is not None and offset is not None  # noqa: S101, PT018  a consumed message has both
-    return Record(partition, offset, message.timestamp()[1], message.key(), message.value())
+    pairs = cast("list[tuple[str, bytes | None]]", message.headers() or [])
+    headers = {name: value for name, value in pairs if value is not None}
+    return Record(partition, offset, message.timestamp()[1], message.key(), message.value(), headers)
 
 
 def until_end(

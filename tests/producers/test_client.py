@@ -9,7 +9,7 @@ import pytest
 from processors.topics import create_topics
 from producers import reading
 from producers.client import Client
-from producers.errors import MissingTopicError, NotAnObservationError, UnreachableError
+from producers.errors import MissingTopicError, NotAllowedError, UnreachableError
 from schemas import codecs, events
 from schemas.partitions import partition_of
 from schemas.topics import Topics
@@ -69,7 +69,7 @@ def test_a_source_continues_at_the_given_sequence(kafka: str, topics: Topics) ->
 @pytest.mark.stack
 def test_what_may_not_be_sent_takes_no_number(kafka: str, topics: Topics) -> None:
     with Client({"bootstrap.servers": kafka}, topics) as client:
-        with pytest.raises(NotAnObservationError):
+        with pytest.raises(NotAllowedError):
             client.observe("coin", float("inf"))
 
         assert client.observe("coin", 1.0) == 0

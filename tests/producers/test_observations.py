@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from producers.errors import NotAnObservationError
+from producers.errors import NotAllowedError
 from producers.observations import observations
 
 
@@ -49,5 +49,5 @@ def test_a_time_with_zone_becomes_microseconds() -> None:
 def test_what_may_not_be_sent_is_named_with_what_is_allowed(arguments: dict[str, object], words: str) -> None:
     given = {"experiment_id": "a", "values": 1, "source": "s", "sequence": 0} | arguments
 
-    with pytest.raises(NotAnObservationError, match=words):
+    with pytest.raises(NotAllowedError, match=words):
         observations(**given)  # type: ignore[arg-type]  # wrong on purpose

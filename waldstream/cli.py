@@ -1,0 +1,15 @@
+"""The command line: what there is, in the order in which `waldstream --help` shows it."""
+
+import typer
+
+from waldstream.commands import administration, archives, definitions, history, local, observing, orders, roles
+from waldstream.terminal import Group
+
+app = typer.Typer(
+    cls=Group,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Sequential tests on Kafka: stopped at the exact observation, archived with proof.",
+)
+for group in (local, definitions, orders, history, observing, archives, roles, administration):
+    app.add_typer(group.app)

@@ -1,0 +1,84 @@
+"""Looking after an installation: topics, schemas, the read model, settings."""
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+from waldstream import settings as settings_module
+from waldstream.terminal import Json, err, fail, out, print_json
+from waldstream.wiring import Wiring
+
+app = typer.Typer()
+topics = typer.Typer(help="The topics of an installation.", no_args_is_help=True)
+schemas = typer.Typer(help="The schemas of events.", no_args_is_help=True)
+app.add_typer(topics, name="topics", rich_help_panel="Administration")
+app.add_typer(schemas, name="schemas", rich_help_panel="Administration")
+
+
+@topics.command("create")
+def create_topics(json: Json = False) -> None:
+    """Create the topics that are missing; refuses if one exists otherwise than it must be."""
+    from processors import topics as kafka_topics
+
+    given = settings_module.load()
+    results = kafka_topics.create_topics(given.kafka(), given.topics(), given.partitions, given.replication_factor)
+    if json:
+        print_json([{"topic": result.topic, "status": type(result).__name__.lower()} for result in results])
+        return
+    for result in results:
+        out.print(f"{result.topic}: {type(result).__name__.lower()}")
+
+
+@schemas.command("check")
+def check_schemas(json: Json = False) -> None:
+    """Check that every event type is what its newest committed schema says."""
+    from schemas import avro
+
+    problems = []
+    for name, kind in sorted(avro.BY_NAME.items()):
+        versions = avro.committed().get(name, {})
+        if not versions:
+            problems.append(f"{name}: no committed schema")
+        elif versions[max(versions)] != avro.schema_of(kind):
+            problems.append(f"{name}: differs from version {max(versions)}; allowed: a new version, beside the old")
+    if json:
+        print_json({"ok": not problems, "problems": problems, "events": len(avro.BY_NAME)})
+        if problems:
+            raise typer.Exit(1)
+    elif problems:
+        fail("\n".join(problems))
+    else:
+        out.print(f"{len(avro.BY_NAME)} event types match their committed schemas")
+
+
+@app.command(rich_help_panel="Administration")
+def rebuild(json: Json = False) -> None:
+    """Clear the read model in Redis and replay it from Kafka."""
+    from console.projector import rebuild as replay
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
+        task = progress.add_task("replaying", total=None)
+        result = replay(
+            Wiring(settings_module.load()).projector(),
+            lambda done, total: progress.update(task, completed=done, total=total),
+        )
+    if json:
+        print_json({"records": result.records, "seconds": result.seconds})
+    else:
+        out.print(f"the read model was replayed: {result.records} records in {result.seconds:.1f} s")
+
+
+@app.command(rich_help_panel="Administration")
+def settings(json: Json = False) -> None:
+    """List every setting with its value and where that came from; secrets are masked."""
+    entries = settings_module.origins(settings_module.load())
+    if json:
+        print_json([entry._asdict() for entry in entries])
+        return
+    table = Table()
+    for head, wraps in (("setting", False), ("value", True), ("from", True), ("what it is", True)):
+        table.add_column(head, no_wrap=not wraps)
+    for entry in entries:
+        table.add_row(entry.name, entry.value, entry.origin, entry.description)
+    out.print(table)

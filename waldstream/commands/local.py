@@ -1,0 +1,49 @@
+"""The whole system on this machine, with or without the demonstration."""
+
+import threading
+import time
+from typing import Annotated
+
+import typer
+
+from waldstream import settings
+from waldstream.terminal import out
+
+app = typer.Typer()
+_PANEL = "This machine"
+
+
+@app.command(rich_help_panel=_PANEL)
+def up() -> None:
+    """Start real Kafka and Redis and every role on this machine, until Ctrl-C."""
+    from stack.process import sigterm_unwinds
+    from waldstream.up import installation, wait_for_console
+
+    with sigterm_unwinds(), installation(settings.load()) as running:
+        wait_for_console(running)
+        given = running.settings
+        out.print(f"console   {running.console_url}")
+        out.print(f"Kafka     {given.kafka_bootstrap_servers}")
+        out.print(f"archives  {given.archives.resolve()}")
+        out.print(f"logs      {running.logs.resolve()}")
+        out.print("Ctrl-C ends everything; other commands find this installation from this folder")
+        threading.Event().wait()
+
+
+@app.command(rich_help_panel=_PANEL)
+def demo(
+    ends: Annotated[bool, typer.Option("--exit", help="End when the archives are verified.")] = False,
+) -> None:
+    """Run four experiments on real parts: H0, H1, p-value, time limit; each is archived and verified."""
+    from stack.process import sigterm_unwinds
+    from waldstream.demo import demonstrate
+    from waldstream.up import installation, wait_for_console
+
+    begun = time.monotonic()
+    with sigterm_unwinds(), installation(settings.load()) as running:
+        demonstrate(running, begun)
+        wait_for_console(running)
+        out.print(f"console   {running.console_url}")
+        if not ends:
+            out.print("Ctrl-C ends everything")
+            threading.Event().wait()

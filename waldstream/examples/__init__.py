@@ -1,0 +1,1 @@
+"""Definitions that `waldstream demo` runs, as files that one can copy."""

@@ -1,0 +1,85 @@
+"""Settings to what each role asks for: the one place where the parts' configurations are filled in."""
+
+from typing import TYPE_CHECKING
+
+from waldstream.settings import Settings
+
+if TYPE_CHECKING:
+    from console.app import ConsoleConfig
+    from exporter.service import ExporterConfig
+    from processors.worker import WorkerConfig
+
+    from console.projector import ProjectorConfig
+    from producers.runner import RunnerConfig
+
+
+class Wiring:
+    """The roles' configurations under one set of settings; each imports its role only when asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._kafka = settings.kafka()
+        self._topics = settings.topics()
+
+    def worker(self) -> "WorkerConfig":
+        """Return the configuration of a worker."""
+        from processors.worker import WorkerConfig
+
+        given = self._settings
+        return WorkerConfig(
+            kafka=self._kafka,
+            topics=self._topics,
+            partitions=given.partitions,
+            app_id=given.app_id,
+            metrics_host=given.metrics_host,
+            metrics_port=given.worker_metrics_port,
+        )
+
+    def runner(self) -> "RunnerConfig":
+        """Return the configuration of a runner."""
+        from producers.runner import RunnerConfig
+
+        given = self._settings
+        return RunnerConfig(kafka=self._kafka, topics=self._topics, files=given.files, group=f"{given.app_id}-runner")
+
+    def projector(self) -> "ProjectorConfig":
+        """Return the configuration of a projector."""
+        from console.projector import ProjectorConfig
+
+        given = self._settings
+        return ProjectorConfig(
+            kafka=self._kafka,
+            topics=self._topics,
+            redis_url=given.redis_url.get_secret_value(),
+            group=f"{given.app_id}-projector",
+        )
+
+    def exporter(self) -> "ExporterConfig":
+        """Return the configuration of an exporter."""
+        from exporter.service import ExporterConfig
+
+        given = self._settings
+        return ExporterConfig(
+            kafka=self._kafka,
+            topics=self._topics,
+            partitions=given.partitions,
+            archives=given.archives,
+            group=f"{given.app_id}-exporter",
+            metrics_host=given.metrics_host,
+            metrics_port=given.exporter_metrics_port,
+        )
+
+    def console(self) -> "ConsoleConfig":
+        """Return the configuration of a console."""
+        from console.app import ConsoleConfig
+
+        given = self._settings
+        return ConsoleConfig(
+            kafka=self._kafka,
+            topics=self._topics,
+            partitions=given.partitions,
+            redis_url=given.redis_url.get_secret_value(),
+            archives=given.archives,
+            host=given.console_host,
+            port=given.console_port,
+        )
