@@ -1,0 +1,117 @@
+"""Everything one archive says, as one frozen value from which every format is written.
+
+The events are those of the control topic, unchanged; nothing here is computed twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from exporter.observations import Observations
+from schemas import events
+
+if TYPE_CHECKING:
+    ControlEvent = events.ControlEvent
+else:
+    ControlEvent = reduce(or_, events.CONTROL)  # each concrete type, so that msgspec can read it back
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """One record of the control topic: where it stands, Kafka's time stamp, what it says."""
+
+    partition: int
+    offset: int
+    at: datetime
+    event: ControlEvent
+
+
+class Offsets(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in Kafka the run lies; all offsets inclusive.
+
+    `first` is where `started` takes effect. `last` is the deciding record or, where no observation decided, the last
+    offset before the decision's; it is below `first` in a run that saw none.
+    """
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+    control_topic: str
+    control_partition: int
+    control_first: int
+    control_last: int
+
+
+class Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    """The replica's decision where it is another one than the worker's; `differences` says in words where."""
+
+    replica: events.Decision | None
+    differences: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """One decided run.
+
+    Parameters
+    ----------
+    defined
+        The definition, design and certificate that held for the run.
+    started, decision
+        The worker's events.
+    timeline
+        Every control record of the run in log order, from its definition to its decision.
+    counts
+        Observation records of the run's range by what became of them.
+    offsets
+        Where the records lie in Kafka.
+    versions
+        Software and schemas, name to version.
+    observations
+        The table of every value in the range.
+    estimates
+        The estimate block: that of the decision, and what takes the law of the stopped walk.
+    dispute
+        Set where the independent replica came to another decision.
+    """
+
+    defined: events.Defined
+    started: events.Started
+    decision: events.Decision
+    timeline: tuple[Entry, ...]
+    counts: Mapping[str, int]
+    offsets: Offsets
+    versions: Mapping[str, str]
+    observations: Observations
+    estimates: Mapping[str, Any]
+    dispute: Dispute | None = None
+
+    @property
+    def experiment_id(self) -> str:
+        """Return the id of the experiment."""
+        return self.decision.experiment_id
+
+    @property
+    def run(self) -> int:
+        """Return the number of the run."""
+        return self.decision.run
+
+    @property
+    def definition(self) -> dict[str, Any]:
+        """Return the stored definition, defaults filled in."""
+        return self.defined.definition
+
+    @property
+    def title(self) -> str:
+        """Return the experiment's title, or its id where it has none."""
+        return str(self.definition.get("title") or self.experiment_id)
+
+    @property
+    def lifecycle(self) -> tuple[events.Lifecycle, ...]:
+        """Return the lifecycle events of the timeline, in log order."""
+        return tuple(entry.event for entry in self.timeline if isinstance(entry.event, events.Lifecycle))

@@ -1,0 +1,68 @@
+"""Every file of an archive, each written from the one `Archive` value; the table itself is there before the others."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from exporter import document
+from exporter.archive import Archive
+from exporter.delimited import csv_chunks
+from exporter.observations import COLUMNS
+from exporter.report import pdf
+from exporter.walk import thinned
+from exporter.workbook import write_workbook
+
+TABLE: Final = "observations.parquet"
+DOCUMENT: Final = "experiment.json"
+
+Writer = Callable[[Archive, pa.Table, Path], None]
+
+
+def observations_csv(archive: Archive) -> Iterable[bytes]:
+    """Return the observation table as CSV, chunk by chunk."""
+    return csv_chunks(COLUMNS, archive.observations.chunks())
+
+
+def walk_csv(points: pa.Table) -> Iterable[bytes]:
+    """Return the thinned walk as CSV, chunk by chunk."""
+    return csv_chunks(points.column_names, points.to_batches())
+
+
+def _stream(path: Path, chunks: Iterable[bytes]) -> None:
+    with path.open("wb") as stream:
+        stream.writelines(chunks)
+
+
+#: The files of each format beside the table and the document, which every archive has: they are its proof.
+FILES: Final[Mapping[str, Mapping[str, Writer]]] = {
+    "csv": {
+        "observations.csv": lambda archive, _, path: _stream(path, observations_csv(archive)),
+        "walk.csv": lambda _, points, path: _stream(path, walk_csv(points)),
+    },
+    "json": {},
+    "parquet": {},
+    "xlsx": {"workbook.xlsx": write_workbook},
+    "pdf": {"report.pdf": lambda archive, points, path: _stream(path, [pdf(archive, points)])},
+}
+
+
+def write(archive: Archive, folder: Path, formats: Iterable[str]) -> Iterable[Path]:
+    """Write the files of the formats into the folder and yield each as soon as it is there, the table first.
+
+    Raises
+    ------
+    KeyError
+        If a format is unknown.
+    """
+    yield archive.observations.path
+    points = thinned(archive)
+    path = folder / DOCUMENT
+    _stream(path, [document.encoded(archive)])
+    yield path
+    for name in FILES:
+        if name in set(formats):
+            for file, writer in FILES[name].items():
+                writer(archive, points, folder / file)
+                yield folder / file

@@ -1,0 +1,133 @@
+"""What is in each figure, in data units, for `plot.typ`; lines differ by dash and weight, not by colour alone."""
+
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from experiments.planning import stored_design
+from exporter.archive import Archive
+from exporter.numbers import effective_upper, p_line, shown
+from exporter.report.axes import apart, axis
+from exporter.words import hypothesis
+from sprt.families.base import ExponentialFamily
+
+_LABEL_GAP: Final = 0.075
+_SUMS: Final = {
+    "bernoulli": "ones so far (count)",
+    "poisson": "events so far (count)",
+    "negative_binomial": "events so far (count)",
+}
+
+
+def walk_figure(archive: Archive, points: pa.Table) -> dict[str, Any]:
+    """Return the walk against n between its lines, with the crossing and the drift expected under each hypothesis."""
+    decision = archive.decision
+    n = np.concatenate(([0], points["n"].to_numpy()))
+    llr = np.concatenate(([0.0], points["llr"].to_numpy()))
+    lower, upper = decision.lower, effective_upper(archive)
+    wall = archive.definition["stop"].get("max_samples")
+    right = max(1.0, float(decision.n)) * 1.04
+    if wall is not None and wall <= 1.5 * decision.n:
+        right = max(right, wall * 1.04)
+    heights = [0.0, float(llr.min()), float(llr.max()), *(line for line in (lower, upper) if line is not None)]
+    low, high = min(heights), max(heights)
+    pad = 0.14 * (high - low or 1.0)
+    low, high = low - pad, high + pad
+    lines = [_line("walk", "the walk", np.column_stack((n, llr))), *_drifts(archive, right)]
+    sides = _sides(archive)
+    return {
+        "x": axis("observations applied, n", 0.0, right, about=8, whole=True),
+        "y": axis("log-likelihood ratio (nats)", low, high),
+        "levels": [{"at": level, "style": style} for level, style, _ in sides],
+        "shaded": [
+            *([{"from": upper, "to": high, "text": "accept H1"}] if upper is not None else []),
+            *([{"from": low, "to": lower, "text": "accept H0"}] if lower is not None else []),
+        ],
+        "walls": _walls(archive, right),
+        "lines": lines,
+        "sides": apart(((level, text) for level, _, text in sides), low, high, _LABEL_GAP),
+        "point": {
+            "x": decision.n,
+            "y": decision.llr,
+            "text": f"n = {decision.n}, LLR = {shown(decision.llr)}",
+            "above": decision.llr >= (low + high) / 2,
+        },
+    }
+
+
+def _line(style: str, name: str, xy: Any) -> dict[str, Any]:
+    return {"style": style, "name": name, "points": xy.tolist()}
+
+
+def _sides(archive: Archive) -> list[tuple[float, str, str]]:
+    """Return the horizontal lines: where, in which style, and what stands beside them."""
+    decision, rule = archive.decision, p_line(archive)
+    sides = [(0.0, "zero", "")]
+    if decision.lower is not None:
+        sides.append((decision.lower, "boundary", f"lower {shown(decision.lower)}"))
+    if decision.upper is not None:
+        sides.append((decision.upper, "boundary", f"upper {shown(decision.upper)}"))
+    if rule is not None:
+        sides.append((rule, "rule", f"p rule {shown(rule)}"))
+    return sides
+
+
+def _walls(archive: Archive, right: float) -> list[dict[str, Any]]:
+    wall = archive.definition["stop"].get("max_samples")
+    return [{"at": wall, "text": f"largest n = {wall}"}] if wall is not None and wall <= right else []
+
+
+def _drifts(archive: Archive, right: float) -> list[dict[str, Any]]:
+    """Return the expected walk under each hypothesis; the two-sided mixture has no straight one."""
+    decision, definition = archive.decision, archive.definition
+    model = stored_design(definition, decision.lower, decision.upper).model
+    if definition["model"].get("alternative") == "two_sided" or not isinstance(model, ExponentialFamily):
+        return []
+    drawn = []
+    for which, theta in (("h1", model.h1), ("h0", model.h0)):
+        mean = 1 / theta if definition["model"]["family"] == "exponential" else theta
+        line = model.line(model.h1)
+        slope = line.slope * (mean - model.centre) + line.drift
+        name = f"expected under {which.upper()} ({hypothesis(definition, which)})"
+        drawn.append(_line(which, name, np.array([[0.0, 0.0], [right, slope * right]])))
+    return drawn
+
+
+def counts_figure(archive: Archive, points: pa.Table) -> dict[str, Any] | None:
+    """Return Wald's inspection chart: the running sum against n between slanted lines, where the family has them."""
+    decision, definition = archive.decision, archive.definition
+    model = stored_design(definition, decision.lower, decision.upper).model
+    if definition["model"].get("alternative") == "two_sided" or not isinstance(model, ExponentialFamily):
+        return None
+    line = model.line(model.h1)
+    n = np.concatenate(([0], points["n"].to_numpy())).astype(float)
+    llr = np.concatenate(([0.0], points["llr"].to_numpy()))
+    right = max(1.0, float(decision.n)) * 1.04
+
+    def total(level: Any, at: Any) -> Any:
+        return (level - line.drift * at) / line.slope + model.centre * at
+
+    ends = np.array([0.0, right])
+    drawn = [_line("walk", "sum of the observations", np.column_stack((n, total(llr, n))))]
+    sides = []
+    for level, style, name in (
+        (effective_upper(archive), "boundary", "accept H1"),
+        (decision.lower, "rule", "accept H0"),
+    ):
+        if level is not None:
+            drawn.append(_line(style, f"{name} from this line on", np.column_stack((ends, total(level, ends)))))
+            sides.append((float(total(level, right)), name))
+    every = np.concatenate([np.array(entry["points"])[:, 1] for entry in drawn])
+    low, high = float(min(every.min(), 0.0)), float(every.max())
+    pad = 0.06 * (high - low or 1.0)
+    return {
+        "x": axis("observations applied, n", 0.0, right, about=5, whole=True),
+        "y": axis(_SUMS.get(definition["model"]["family"], "sum of the observations"), low - pad, high + pad, about=5),
+        "levels": [],
+        "shaded": [],
+        "walls": [],
+        "lines": drawn,
+        "sides": apart(sides, low - pad, high + pad, _LABEL_GAP),
+        "point": {"x": decision.n, "y": float(total(decision.llr, decision.n)), "text": "", "above": True},
+    }

@@ -1,0 +1,195 @@
+"""Proof of an archive from the archive alone: its bytes are those of the manifest, and its data lead to its decision.
+
+The records in the Parquet table are folded again by the domain's own step; every number, text and file that can be made
+from the result is compared. All reasons are given, not only the first.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+
+from experiments.planning import digest as digest_of
+from exporter import document, formats, manifest
+from exporter.archive import Archive
+from exporter.collect import estimates, span
+from exporter.document import DocumentError
+from exporter.fold import Fold
+from exporter.observations import SCHEMA
+from exporter.records import TableError, batches
+from exporter.walk import thinned
+from schemas import events
+
+_MOST_REASONS: Final = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether an archive is what it says; `reasons` has everything that is wrong, `summary` the run in one line."""
+
+    ok: bool
+    reasons: tuple[str, ...]
+    summary: str
+
+
+def verify(path: Path | str, digest: str | None = None) -> Verification:
+    """Return whether the archive in the folder `path` proves its decision.
+
+    Parameters
+    ----------
+    digest
+        The manifest's SHA-256 as published in `sprt.archives`; with it, it is also the published archive.
+    """
+    folder, reasons = Path(path), list[str]()
+    try:
+        reasons += _files(folder, digest)
+        read = document.decoded((folder / formats.DOCUMENT).read_bytes())
+        archive = document.archive_of(read, folder / formats.TABLE)
+        reasons += _named(read, folder)
+        reasons += _consistent(read, archive)
+        reasons += _folded(archive)
+        reasons += _derived(archive, folder)
+        summary = f"{archive.experiment_id} run {archive.run}: {read.verdict}"
+    except (DocumentError, TableError, OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        reasons.append(_words(error))
+        summary = f"{folder}: not a readable archive"
+    unique = tuple(dict.fromkeys(reasons))[:_MOST_REASONS]
+    return Verification(not unique, unique, summary)
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename:
+        return f"{Path(error.filename).name}: the file is missing"
+    return f"{type(error).__name__}: {error}" if not isinstance(error, DocumentError | TableError) else str(error)
+
+
+def _files(folder: Path, digest: str | None) -> Iterator[str]:
+    try:
+        listed, actual = manifest.read(folder)
+    except msgspec.DecodeError as error:
+        yield f"{manifest.NAME}: not a manifest: {error}"
+        return
+    if digest is not None and digest.lower() != actual:
+        yield f"{manifest.NAME}: its digest is {actual}, the published one is {digest}"
+    if listed.format != manifest.FORMAT:
+        yield f"{manifest.NAME}: format is {listed.format!r}; allowed: {manifest.FORMAT!r}"
+    present = {path.name for path in folder.iterdir()} - {manifest.NAME}
+    for name in sorted(present - set(listed.files)):
+        yield f"{name}: not in the manifest"
+    for name, expected in sorted(listed.files.items()):
+        if name not in present:
+            yield f"{name}: in the manifest, but the file is missing"
+        elif (found := manifest.listed(folder / name)) != expected:
+            given, wanted = (f"{file.sha256} ({file.bytes} bytes)" for file in (found, expected))
+            yield f"{name}: SHA-256 is {given}, the manifest has {wanted}"
+    if listed.disputed:
+        yield "the archive is marked disputed: its decision was not reproduced when it was written"
+
+
+def _named(read: document.Document, folder: Path) -> Iterator[str]:
+    try:
+        listed, _ = manifest.read(folder)
+    except msgspec.DecodeError:
+        return  # already a reason
+    for name, here in (("experiment_id", read.experiment_id), ("run", read.run), ("decision_id", read.decision.id)):
+        if getattr(listed, name) != here:
+            yield f"{name}: {here!r} in {formats.DOCUMENT}, {getattr(listed, name)!r} in the manifest"
+    if listed.disputed != (read.dispute is not None):
+        yield "disputed: the manifest and the document differ"
+
+
+def _consistent(read: document.Document, archive: Archive) -> Iterator[str]:
+    """Yield where parts of the document that say the same differ."""
+    defined, decision = archive.defined, archive.decision
+    stored = defined.definition
+    design = digest_of({part: stored[part] for part in ("model", "errors", "stop")})
+    pairs = (
+        ("decision", read.decision, decision),
+        ("definition", read.definition, stored),
+        ("definition digest", defined.definition_digest, digest_of(stored)),
+        ("design digest", defined.design_digest, design),
+        ("design digest of the start", archive.started.design_digest, design),
+        ("design digest of the decision", decision.design_digest, design),
+        ("lower threshold", decision.lower, defined.lower),
+        ("upper threshold", decision.upper, defined.upper),
+        ("definition revision of the start", archive.started.definition_revision, defined.definition_revision),
+        ("offsets", (read.offsets.first, read.offsets.last), span(archive.started, decision)),
+        ("estimates", read.estimates, estimates(decision)),
+        ("experiment", {entry.event.experiment_id for entry in archive.timeline}, {read.experiment_id}),
+        ("run", {fact.run for fact in archive.lifecycle if not isinstance(fact, events.Defined)}, {read.run}),
+    )
+    for name, given, expected in pairs:
+        if given != expected:
+            yield f"{name}: {_short(given)}, by the rest of the archive {_short(expected)}"
+    try:
+        again = document.document(archive)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        yield f"{formats.DOCUMENT}: its parts do not fit together: {error!r}"
+        return
+    for name in document.Document.__struct_fields__:
+        if getattr(read, name) != getattr(again, name):
+            yield f"{name}: {_short(getattr(read, name))}, by the timeline {_short(getattr(again, name))}"
+    order = [entry.offset for entry in archive.timeline]
+    if order != sorted(set(order)):
+        yield "timeline: its records are not in log order"
+
+
+def _folded(archive: Archive) -> Iterator[str]:
+    """Yield where the fold of the archive's own records gives other rows or another decision."""
+    fold = Fold(archive.defined, [fact for fact in archive.lifecycle if not isinstance(fact, events.Defined)])
+    row = 0
+    for given, batch, unreadable in batches(archive):
+        yield from _rows_differ(given, fold.rows(batch, unreadable), row)
+        row += given.num_rows
+    counts = dict(fold.counts)
+    if counts != dict(archive.counts):
+        yield f"counts: {dict(archive.counts)}, the table gives {counts}"
+    differences = fold.differences(archive.decision)
+    yield from (f"decision: {difference}" for difference in differences)
+    if archive.dispute is not None:
+        yield from (f"disputed: {difference}" for difference in archive.dispute.differences)
+        if archive.dispute.differences != differences:
+            yield f"dispute: {archive.dispute.differences}, the fold gives {differences}"
+
+
+def _rows_differ(given: pa.RecordBatch, made: pa.RecordBatch, row: int) -> Iterator[str]:
+    if given.num_rows != made.num_rows:
+        yield f"observations from row {row}: {given.num_rows} of them, the fold gives {made.num_rows}"
+        return
+    for name in SCHEMA.names:
+        here, there = given.column(name), made.column(name)
+        if here.equals(there):
+            continue
+        for at, (left, right) in enumerate(zip(here.to_pylist(), there.to_pylist(), strict=True)):
+            if left != right and not (left != left and right != right):  # noqa: PLR0124 two NaN are alike
+                yield f"observations, row {row + at}: {name} is {left!r}, the fold gives {right!r}"
+                break
+
+
+def _derived(archive: Archive, folder: Path) -> Iterator[str]:
+    """Yield which files that can be made again from the table are other ones."""
+    made = {"observations.csv": formats.observations_csv(archive), "walk.csv": formats.walk_csv(thinned(archive))}
+    for name, chunks in made.items():
+        if (folder / name).exists() and (line := _first_difference(folder / name, chunks)) is not None:
+            yield f"{name}: line {line} is not that of the table"
+
+
+def _first_difference(path: Path, chunks: Iterable[bytes]) -> int | None:
+    line = 1
+    with path.open("rb") as stream:
+        for chunk in chunks:
+            given = stream.read(len(chunk))
+            if given != chunk:
+                pairs = zip_longest(given.splitlines(), chunk.splitlines())
+                return line + next(number for number, (left, right) in enumerate(pairs) if left != right)
+            line += chunk.count(b"\n")
+        return line if stream.read(1) else None
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 160 else text[:157] + "..."
