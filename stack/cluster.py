@@ -3,6 +3,7 @@
 With three nodes one may be lost without losing an acknowledged write: `min.insync.replicas` is 2.
 """
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -75,12 +76,13 @@ class KafkaCluster:
             self.kill()
             raise
 
-    def stop(self, deadline: float = 20.0) -> None:
-        """End all nodes together: one that is left without a majority would wait for its deadline in seconds."""
+    def stop(self, deadline: float = 10.0) -> None:
+        """End all nodes together, by force after the deadline in seconds: one left without a majority would wait on."""
+        give_up = time.monotonic() + deadline
         for node in self.nodes:
             node.terminate()
         for node in self.nodes:
-            node.stop(deadline)
+            node.stop(max(0.0, give_up - time.monotonic()))
 
     def kill(self) -> None:
         """End all nodes at once, as a power cut of the processes would."""

@@ -66,7 +66,8 @@ def require_free(port: int, what: str) -> None:
 def _owner(port: int) -> str:
     try:
         for connection in psutil.net_connections(kind="tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+            there = connection.laddr and connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+            if there and connection.pid is not None:  # None: of another user
                 return f" by process {connection.pid} ({psutil.Process(connection.pid).name()})"
     except psutil.Error:
         pass
