@@ -34,7 +34,7 @@ def test_another_number_of_partitions_is_refused_naming_given_and_allowed(kafka:
 @pytest.mark.stack
 def test_another_cleanup_policy_is_refused_and_nothing_is_created(kafka: str, topics: Topics) -> None:
     servers = {"bootstrap.servers": kafka}
-    admin = AdminClient(servers)
+    admin = AdminClient({**servers})
     admin.create_topics([NewTopic(topics.state, 2, 1, config={"cleanup.policy": "delete"})])[topics.state].result()
     deadline = time.monotonic() + 10
     while topics.state not in admin.list_topics(timeout=10).topics and time.monotonic() < deadline:
@@ -52,7 +52,7 @@ def test_missing_topics_are_named_with_the_remedy(kafka: str, topics: Topics) ->
 
 @pytest.mark.stack
 def test_more_copies_than_brokers_are_refused_by_the_cluster_with_its_words(kafka: str, topics: Topics) -> None:
-    with pytest.raises(TopicError, match="could not be created: .*replica"):
+    with pytest.raises(TopicError, match=r"could not be created: .*replica"):
         create_topics({"bootstrap.servers": kafka}, topics, 2, replication_factor=3)
 
 

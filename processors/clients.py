@@ -1,0 +1,92 @@
+"""How the worker talks to Kafka: by librdkafka for the data, by Faust for membership, from one set of properties.
+
+The limits of the queues keep memory flat under any backlog; the short back-off keeps them from starving the reader.
+"""
+
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import faust
+from confluent_kafka import Consumer, Producer
+
+#: A record's value as the log takes it, state rows included; what is larger never reaches a producer.
+_LARGEST_MESSAGE = 4 * 1024 * 1024
+_TRANSACTION_TIMEOUT_MS = 30_000
+
+
+def transactional_producer(kafka: Mapping[str, str], transactional_id: str) -> Producer:
+    """Return a producer that fences whoever had this id before, once its transactions are initialised."""
+    return Producer(
+        {
+            "compression.type": "lz4",
+            "linger.ms": 100,  # a commit flushes at once; until then records gather into large batches
+            "queue.buffering.max.messages": 0,  # one transaction at a time: its batch is the bound
+            "message.max.bytes": _LARGEST_MESSAGE,
+            **kafka,
+            "transactional.id": transactional_id,
+            "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
+        }
+    )
+
+
+def reader(kafka: Mapping[str, str], group: str) -> Consumer:
+    """Return a consumer of committed records that is only ever assigned; `group` holds no members, just offsets."""
+    return Consumer(
+        {
+            "queued.min.messages": 20_000,
+            "queued.max.messages.kbytes": 16_384,
+            "max.partition.fetch.bytes": 262_144,
+            "fetch.queue.backoff.ms": 5,  # with the default of 1 s the small queues above would make the reader sleep
+            **kafka,
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",  # retention that overtook the position is an alarm, never a jump
+        }
+    )
+
+
+def faust_settings(kafka: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings by which Faust's own client joins the same cluster.
+
+    Raises
+    ------
+    ValueError
+        If the security properties are none that both clients know.
+    """
+    servers = [server.strip() for server in kafka["bootstrap.servers"].split(",")]
+    return {"broker": [f"kafka://{server}" for server in servers], "broker_credentials": _credentials(kafka)}
+
+
+def _credentials(kafka: Mapping[str, str]) -> faust.auth.Credentials | None:
+    protocol = kafka.get("security.protocol", "PLAINTEXT").upper()
+    if protocol == "PLAINTEXT":
+        return None
+    if protocol == "SSL":
+        return faust.SSLCredentials(_tls(kafka))
+    if protocol not in ("SASL_PLAINTEXT", "SASL_SSL"):
+        raise ValueError(f"security.protocol: {protocol}; allowed: PLAINTEXT, SSL, SASL_PLAINTEXT, SASL_SSL")
+    mechanism = kafka.get("sasl.mechanism") or kafka.get("sasl.mechanisms") or "PLAIN"
+    if mechanism not in ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"):
+        raise ValueError(f"sasl.mechanism: {mechanism}; allowed: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512")
+    return faust.SASLCredentials(
+        username=kafka.get("sasl.username"),
+        password=kafka.get("sasl.password"),
+        mechanism=mechanism,
+        ssl_context=_tls(kafka) if protocol == "SASL_SSL" else None,
+    )
+
+
+def _tls(kafka: Mapping[str, str]) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=kafka.get("ssl.ca.location"))
+    if certificate := kafka.get("ssl.certificate.location"):
+        context.load_cert_chain(certificate, kafka.get("ssl.key.location"), kafka.get("ssl.key.password"))
+    if kafka.get("ssl.endpoint.identification.algorithm", "https") == "none":
+        context.check_hostname = False
+    if kafka.get("enable.ssl.certificate.verification", "true") == "false":
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,107 @@
+"""What a step emits, as the records of its transaction, each with its partition set.
+
+Rejected and forwarded records keep key, value and headers untouched; the reasons of a rejection are added headers.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from experiments.batch import Emissions, Forwarded, Rejected
+from processors.inputs import Delivered
+from schemas import codecs, events
+from schemas.topics import MAX_RECORD_BYTES, Topics
+
+Headers = list[tuple[str, bytes | None]]
+
+_ERRORS = "__sprt.errors."
+_LONGEST_TEXT = 4_000
+
+
+class Record(NamedTuple):
+    """A record to be produced."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+def records(
+    topics: Topics,
+    partition: int,
+    emissions: Emissions,
+    rows: Sequence[tuple[bytes, bytes | None]],
+    messages: Sequence[Delivered] = (),
+) -> list[Record]:
+    """Return every record of the step's transaction; `messages` are those that the step was given."""
+    made = [_control(topics, partition, event) for event in emissions.control]
+    made += [
+        Record(topics.walks, partition, point.experiment_id.encode(), codecs.encode_avro(point), [])
+        for point in emissions.walks
+    ]
+    if emissions.rejected or emissions.forwarded:
+        by_offset = {message.offset(): message for message in messages}
+        made += [_rejected(topics, by_offset[it.offset], it) for it in emissions.rejected]
+        made += [_forwarded(by_offset[it.offset], it) for it in emissions.forwarded]
+    made += [Record(topics.state, partition, key, value, []) for key, value in rows]
+    return made
+
+
+def _control(topics: Topics, partition: int, event: events.Reply | events.Lifecycle) -> Record:
+    kind = str(event.__struct_config__.tag)
+    identity = event.command_id if isinstance(event, events.Reply) else event.id
+    headers: Headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", identity.encode()),
+        ("ce_type", f"waldstream.{kind}".encode()),
+        ("ce_source", f"/waldstream/{topics.control}/{partition}".encode()),
+        ("ce_time", event.at.isoformat().encode()),
+        ("content-type", b"application/json"),
+    ]
+    return Record(topics.control, partition, event.experiment_id.encode(), codecs.encode_json(event), headers)
+
+
+def _rejected(topics: Topics, message: Delivered, rejected: Rejected) -> Record:
+    original = _headers(message)
+    attempt = next((int(v or 0) for k, v in original if k == f"{_ERRORS}attempt" and (v or b"0").isdigit()), 0) + 1
+    facts = {
+        "topic": message.topic(),
+        "partition": message.partition(),
+        "offset": message.offset(),
+        "timestamp": message.timestamp()[1],
+        "reason": rejected.reason,
+        "message": rejected.message[:_LONGEST_TEXT],
+        "experiment_id": (rejected.experiment_id or "")[:_LONGEST_TEXT],
+        "schema": _schema(message.value()),
+        "attempt": attempt,
+    }
+    value = message.value()
+    if value is not None and len(value) > MAX_RECORD_BYTES:
+        # Sent compressed, it was small enough for the log; written here it would not be.
+        facts["cut_from_bytes"] = len(value)
+        value = value[:MAX_RECORD_BYTES]
+    foreign = [header for header in original if not header[0].startswith(_ERRORS)]
+    added: Headers = [(_ERRORS + name, str(fact).encode()) for name, fact in facts.items()]
+    return Record(topics.rejected, message.partition(), message.key(), value, foreign + added)
+
+
+def _forwarded(message: Delivered, forwarded: Forwarded) -> Record:
+    return Record(message.topic(), forwarded.partition, message.key(), message.value(), _headers(message))
+
+
+def _headers(message: Delivered) -> Headers:
+    return list(message.headers() or [])
+
+
+def _schema(value: bytes | None) -> str:
+    """Return how the value says it is encoded: `json`, its schema's fingerprint or registry id, or nothing."""
+    if not value:
+        return ""
+    if value[:1] == b"{":
+        return "json"
+    if value[:2] == codecs.SINGLE_OBJECT and len(value) >= 10:
+        return f"avro:{value[2:10].hex()}"
+    if value[:1] == b"\x00" and len(value) >= 5:
+        return f"confluent:{int.from_bytes(value[1:5], 'big')}"
+    return ""

@@ -1,0 +1,120 @@
+"""One step of a partition, computed without touching Kafka: decode, look for the barrier, advance, make the records.
+
+Pure: the same step on the same memory gives the same outcome, so a step that was lost on the way is simply asked again.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from experiments.advance import advance
+from experiments.batch import Batch, Emissions, ObservationBatch, Tick
+from experiments.columns import archive_batch, control_batch, observation_batch
+from experiments.memory import Memory, State
+from experiments.planning import Refusal, Solution
+from experiments.rows import to_rows
+from processors.inputs import Fetched
+from processors.outgoing import Record, records
+from schemas.partitions import partition_of
+from schemas.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Fold observations; `batch` is set once they were decoded and control was read to where it ended after them."""
+
+    fetched: Fetched
+    batch: ObservationBatch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Answer commands; `solutions` belong to the definitions among them, in their order."""
+
+    fetched: Fetched
+    solutions: tuple[Solution | Refusal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Archives:
+    """Take note of archives that stand."""
+
+    fetched: Fetched
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """See what the clock ends, at a moment (microseconds) up to which the observations were read."""
+
+    at: int
+
+
+Step = Observations | Control | Archives | Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The memory after the step and the records of its transaction; none if the step changed positions only."""
+
+    batch: Batch
+    memory: Memory
+    emissions: Emissions
+    records: list[Record]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AtBarrier:
+    """Some records belong to experiments that are not running as far as memory knows: control has to be read first."""
+
+    step: Observations
+
+
+def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
+    """Return what the step does to the memory and what it emits, or that it has to wait for control."""
+    began = time.perf_counter()
+    batch: Batch
+    if isinstance(step, Observations):
+        batch = step.batch or observation_batch(memory.partition, *step.fetched[1:3], step.fetched.records())
+        if step.batch is None and _has_strangers(memory, batch):
+            return AtBarrier(Observations(step.fetched, batch))
+    elif isinstance(step, Control):
+        solutions = iter(step.solutions)
+        batch = control_batch(
+            memory.partition, *step.fetched[1:3], step.fetched.records(), lambda _definition: next(solutions)
+        )
+    elif isinstance(step, Archives):
+        batch = archive_batch(memory.partition, *step.fetched[1:3], step.fetched.records())
+    else:
+        batch = Tick(memory.partition, step.at)
+    after, emissions = advance(memory, batch)
+    made: list[Record] = []
+    if _is_news(emissions):
+        messages = () if isinstance(step, Clock) else step.fetched.messages
+        made = records(topics, memory.partition, emissions, to_rows(after, emissions), messages)
+    return Done(batch, after, emissions, made, time.perf_counter() - began)
+
+
+def _has_strangers(memory: Memory, batch: ObservationBatch) -> bool:
+    """Return whether an experiment of this partition is in the batch that is not running as far as memory knows."""
+    for experiment_id in batch.experiment_ids:
+        experiment = memory.experiments.get(experiment_id)
+        if experiment is None:
+            if partition_of(experiment_id, memory.partitions) == memory.partition:
+                return True
+        elif experiment.cold.state is not State.RUNNING:
+            return True
+    return False
+
+
+def _is_news(emissions: Emissions) -> bool:
+    parts: tuple[Sequence[object] | dict[str, int], ...] = (
+        emissions.control,
+        emissions.walks,
+        emissions.rejected,
+        emissions.forwarded,
+        emissions.cold,
+        emissions.hot,
+        emissions.counts,
+    )
+    return any(parts)

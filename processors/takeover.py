@@ -1,0 +1,79 @@
+"""Takes a partition over: fences the previous owner first, and only then reads what it has committed.
+
+The other way round a predecessor could commit between the reading and the fence, and that commit would be lost.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from experiments.memory import Memory
+from experiments.rows import load
+from processors.inputs import Delivered
+
+T = TypeVar("T")
+
+_FENCE_SECONDS = 60.0
+_LOAD_SILENCE_SECONDS = 60.0
+_ROWS_AT_ONCE = 10_000
+
+
+def fence(producer: Producer) -> None:
+    """Return once no earlier owner of the transactional id can commit, its open transaction ended."""
+    retried(lambda: producer.init_transactions(20), _FENCE_SECONDS)
+
+
+def retried(call: Callable[[], T], seconds: float) -> T:
+    """Return what `call` returns, repeating it for as long as the client says that a repetition may help."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return call()
+        except KafkaException as error:
+            if not error.args[0].retriable() or time.monotonic() > deadline:
+                raise
+
+
+def load_memory(consumer: Consumer, topic: str, partition: int, partitions: int) -> Memory:
+    """Return the memory that the partition's state rows hold, read to their end; the owner must have fenced before.
+
+    Raises
+    ------
+    TimeoutError
+        If the log stops yielding rows before its end.
+    """
+    part = TopicPartition(topic, partition, OFFSET_BEGINNING)
+    _, end = consumer.get_watermark_offsets(part, timeout=20)
+    consumer.assign([part])
+    rows: dict[bytes, bytes | None] = {}
+    at, heard = 0, time.monotonic()
+    while at < end:
+        messages = consumer.consume(_ROWS_AT_ONCE, 0.1)
+        for message in messages:
+            at = max(at, _offset_after(message))
+            if message.error() is None:
+                row = cast("Delivered", message)
+                rows[row.key() or b""] = row.value()
+        if messages:
+            heard = time.monotonic()
+        elif time.monotonic() > heard + _LOAD_SILENCE_SECONDS:
+            silence = f"no row for {_LOAD_SILENCE_SECONDS:.0f} s"
+            raise TimeoutError(f"{topic} partition {partition}: {silence} at {at} of {end}")
+    return load(partition, partitions, rows.items())
+
+
+def _offset_after(message: Message) -> int:
+    """Return the position behind a row, or the end that an end-of-partition event tells of.
+
+    The log ends with a transaction's marker, which is never delivered: only the event reaches the end.
+    """
+    error, offset = message.error(), cast("Delivered", message).offset()
+    if error is None:
+        return offset + 1
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  the library's name for a local event
+        return offset
+    if error.retriable():
+        return 0
+    raise KafkaException(error)

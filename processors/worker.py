@@ -1,0 +1,134 @@
+"""A worker's life: check the topics, join the group, own partitions, and end within seconds when told to.
+
+On SIGTERM the threads finish their step and the worker leaves the group, so that others take over at once. Whatever
+fails ends the process with one line; a supervisor starts it again.
+"""
+
+import asyncio
+import logging
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import faust
+import structlog
+from prometheus_client import CollectorRegistry, disable_created_metrics, start_http_server
+
+from processors.agent import ComputingAgent
+from processors.app import create_app
+from processors.config import WorkerConfig
+from processors.failing import fail
+from processors.instruments import Instruments
+from processors.ownership import Ownership
+from processors.partition import PartitionThread, Shared
+from processors.solving import Solver
+from processors.topics import check_topics
+from processors.watermarks import Watermarks
+
+__all__ = ["WorkerConfig", "run"]
+
+_END_SECONDS = 2.5
+_LEAVE_SECONDS = 1.5
+
+_log = structlog.get_logger("worker")
+
+
+def run(config: WorkerConfig) -> None:
+    """Work until SIGTERM or SIGINT; returns when the last step is committed and the group is left.
+
+    Raises
+    ------
+    processors.topics.TopicError
+        If a topic is missing, or has another number of partitions.
+    OSError
+        If the port of the metrics is taken.
+    processors.topics.KafkaUnreachableError
+        If no broker answers at the start. Later on, failures end the process with exit code 70.
+    """
+    check_topics(config.kafka, config.topics, config.partitions)
+    for name in ("faust", "mode", "aiokafka"):
+        logging.getLogger(name).setLevel(logging.ERROR)  # their news of every rebalance; ours are logged by Ownership
+    registry = CollectorRegistry()
+    instruments = Instruments(registry)
+    solver = Solver(config.solver_processes, config.solver_seconds)
+    with _metrics(config, registry):
+        try:
+            asyncio.run(_serve(config, instruments, solver))
+        finally:
+            solver.close()
+
+
+@contextmanager
+def _metrics(config: WorkerConfig, registry: CollectorRegistry) -> Iterator[None]:
+    if config.metrics_port is None:
+        yield
+        return
+    disable_created_metrics()
+    try:
+        server, thread = start_http_server(config.metrics_port, config.metrics_host, registry)
+    except OSError as error:
+        address = f"{config.metrics_host}:{config.metrics_port}"
+        raise OSError(error.errno, f"metrics cannot be served at {address}: {error.strerror}") from error
+    _log.info("metrics_served", url=f"http://{config.metrics_host}:{server.server_port}/metrics")
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+async def _serve(config: WorkerConfig, instruments: Instruments, solver: Solver) -> None:
+    app = create_app(config)
+    agent = ComputingAgent(app, config.topics)
+    shared = Shared(config, agent.ask, solver, Watermarks(config.kafka), instruments)
+
+    def make(partition: int, predecessor: threading.Thread | None) -> PartitionThread:
+        return PartitionThread(partition, shared, predecessor)
+
+    ownership = Ownership(make)
+    _follow(app, ownership, config)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await app.start()
+        await _until(stop, app)
+    except Exception as error:  # noqa: BLE001  one line for whatever keeps Faust from joining
+        fail("Faust cannot join the group", error)
+    if app.crashed:
+        fail("Faust's service crashed", app.crash_reason or RuntimeError("no reason given"))
+    has_ended = await ownership.end(_END_SECONDS)
+    try:
+        await asyncio.wait_for(app.stop(), _LEAVE_SECONDS)
+    except TimeoutError:
+        _log.warning("group_not_left", seconds=_LEAVE_SECONDS)
+    if not has_ended:
+        fail("the last step was not committed in time", TimeoutError(f"{_END_SECONDS} s"))
+    _log.info("worker_ended")
+
+
+def _follow(app: faust.App, ownership: Ownership, config: WorkerConfig) -> None:
+    """Connect the ownership of partitions to Faust's rebalances."""
+
+    async def revoked(*_: Any, **__: Any) -> None:
+        await ownership.park()
+
+    async def complete(*_: Any, **__: Any) -> None:
+        assignment = app.consumer.assignment()
+        await ownership.assign(tp.partition for tp in assignment if tp.topic == config.topics.observations)
+
+    app.on_partitions_revoked.connect(revoked)
+    app.on_rebalance_complete.connect(complete)
+
+
+async def _until(stop: asyncio.Event, app: faust.App) -> None:
+    """Return when told to stop or when Faust has crashed."""
+    while not stop.is_set() and not app.should_stop:
+        try:
+            await asyncio.wait_for(stop.wait(), 0.2)
+        except TimeoutError:
+            continue
