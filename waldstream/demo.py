@@ -10,10 +10,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from exporter.verify import verify
 from rich.table import Table
 
 from experiments.definition import parse
+from exporter.verify import verify
 from producers.client import Client
 from schemas import events
 from waldstream.following import Follower

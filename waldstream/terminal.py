@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 REFUSED, USAGE, UNREACHABLE = 1, 2, 3
 
 # No markup: titles, reasons and messages are other people's words.
-out = Console(soft_wrap=True, highlight=False, markup=False)
+out = Console(soft_wrap=True, highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
 err = Console(stderr=True, soft_wrap=True, highlight=False, markup=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from waldstream import settings
 from waldstream.commands.orders import Id
@@ -33,7 +33,7 @@ def list_runs(state: State = None, json: Json = False) -> None:
         return
     live = any(run.is_active for run in documents)
     points = lookup.newest_points(kafka, topics, range(partitions_of(kafka, topics.walks))) if live else {}
-    table = Table("experiment", "run", "state", "n", "llr", "outcome", "reason", "since")
+    table = Table(Column("experiment", no_wrap=True), "run", "state", "n", "llr", "outcome", "reason", "since")
     for run in documents:
         point = points.get((run.experiment_id, run.run))
         n = run.n if run.n is not None else point and point.n
