@@ -21,7 +21,7 @@ def produce(bootstrap: str, *values: bytes) -> None:
 
 
 def test_acknowledged_writes_survive_the_loss_of_a_node(tmp_path: Path) -> None:
-    with KafkaCluster(tmp_path, properties={"broker.session.timeout.ms": "3000"}) as cluster:
+    with KafkaCluster(tmp_path, properties={"broker.session.timeout.ms": "4000"}) as cluster:
         admin = AdminClient({"bootstrap.servers": cluster.bootstrap_servers})
         admin.create_topics([NewTopic("kept", 1, 3)])["kept"].result(30)
         produce(cluster.bootstrap_servers, b"by three")

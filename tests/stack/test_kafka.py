@@ -48,7 +48,7 @@ def test_a_record_produced_is_consumed(kafka: str) -> None:
 
 
 def test_records_survive_kill_and_stop_on_the_same_port(own_kafka: Callable[..., KafkaNode]) -> None:
-    node = own_kafka(properties={"broker.session.timeout.ms": "3000"})
+    node = own_kafka(properties={"broker.session.timeout.ms": "4000"})
     address = node.bootstrap_servers
     create(address, "kept")
     produce(address, "kept", b"before the crash")
