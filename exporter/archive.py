@@ -3,7 +3,7 @@
 The events are those of the control topic, unchanged; nothing here is computed twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
@@ -115,3 +115,46 @@ class Archive:
     def lifecycle(self) -> tuple[events.Lifecycle, ...]:
         """Return the lifecycle events of the timeline, in log order."""
         return tuple(entry.event for entry in self.timeline if isinstance(entry.event, events.Lifecycle))
+
+
+def run_of(timeline: Sequence[Entry]) -> list[events.Lifecycle]:
+    """Return the lifecycle events of the run itself, from `started` to `decision`."""
+    facts = (entry.event for entry in timeline)
+    return [fact for fact in facts if isinstance(fact, events.Lifecycle) and not isinstance(fact, events.Defined)]
+
+
+def started_of(timeline: Sequence[Entry]) -> events.Started:
+    """Return the start of the run.
+
+    Raises
+    ------
+    ValueError
+        If the timeline has none, or several.
+    """
+    found = [entry.event for entry in timeline if isinstance(entry.event, events.Started)]
+    if len(found) != 1:
+        raise ValueError(f"timeline: {len(found)} started; allowed: the one of the run")
+    return found[0]
+
+
+def defined_of(timeline: Sequence[Entry]) -> events.Defined:
+    """Return the definition that held for the run.
+
+    Raises
+    ------
+    ValueError
+        If the timeline lacks it.
+    """
+    revision = started_of(timeline).definition_revision
+    for entry in timeline:
+        if isinstance(entry.event, events.Defined) and entry.event.definition_revision == revision:
+            return entry.event
+    raise ValueError(f"timeline: no definition of revision {revision}, with which the run started")
+
+
+def decision_of(timeline: Sequence[Entry]) -> events.Decision:
+    """Return the decision, which ends the timeline; raises `ValueError` if it does not."""
+    decision = timeline[-1].event if timeline else None
+    if not isinstance(decision, events.Decision):
+        raise ValueError(f"timeline: it ends in {type(decision).__name__}; allowed: Decision")  # noqa: TRY004 data, not a programming error
+    return decision

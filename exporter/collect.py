@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from experiments.batch import Rejected
 from experiments.columns import RawRecord, observation_batch
-from exporter.archive import Archive, Dispute, Entry, Offsets
+from exporter.archive import Archive, Dispute, Entry, Offsets, decision_of, defined_of, run_of, started_of
 from exporter.fold import Fold
 from exporter.observations import write
 from schemas import avro, events
@@ -30,13 +30,8 @@ def collect(
     batches
         Its observation records in log order, those of other experiments among them or not.
     """
-    facts = [entry.event for entry in timeline if isinstance(entry.event, events.Lifecycle)]
-    defined = next(fact for fact in reversed(facts) if isinstance(fact, events.Defined))
-    run = [fact for fact in facts if not isinstance(fact, events.Defined)]
-    started, decision = run[0], run[-1]
-    if not isinstance(started, events.Started) or not isinstance(decision, events.Decision):
-        raise TypeError(f"{decision.id}: the timeline does not begin with started and end with decision")
-    fold = Fold(defined, run)
+    started, decision, defined = started_of(timeline), decision_of(timeline), defined_of(timeline)
+    fold = Fold(defined, run_of(timeline))
     observations = write(table, _rows(fold, batches, started))
     differences = fold.differences(decision)
     return Archive(

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from exporter.archive import Archive, Dispute, Entry, Offsets
+from exporter.archive import Archive, Dispute, Entry, Offsets, decision_of, defined_of, started_of
 from exporter.numbers import Value, values
 from exporter.observations import COLUMNS, Observations
 from exporter.words import verdict
@@ -118,19 +118,14 @@ def archive_of(read: Document, table: Path) -> Archive:
     DocumentError
         If the timeline lacks the events that the document's own parts come from.
     """
-    facts = [entry.event for entry in read.timeline]
-    defined = [fact for fact in facts if isinstance(fact, events.Defined)]
-    started = [fact for fact in facts if isinstance(fact, events.Started)]
-    decided = [fact for fact in facts if isinstance(fact, events.Decision)]
-    if not (defined and len(started) == 1 and len(decided) == 1):
-        raise DocumentError(
-            f"timeline: {len(defined)} defined, {len(started)} started, {len(decided)} decision; allowed: the "
-            "definition that held, one started and one decision"
-        )
+    try:
+        defined, started, decision = defined_of(read.timeline), started_of(read.timeline), decision_of(read.timeline)
+    except ValueError as error:
+        raise DocumentError(str(error)) from error
     return Archive(
-        defined=defined[-1],
-        started=started[0],
-        decision=decided[0],
+        defined=defined,
+        started=started,
+        decision=decision,
         timeline=read.timeline,
         counts=read.counts,
         offsets=read.offsets,

@@ -49,14 +49,14 @@ def location(experiment_id: str, run: int) -> str:
     return f"{experiment_id}/{run}"
 
 
-def existing(archives: Path, experiment_id: str, run: int) -> tuple[Written, manifest.Manifest] | None:
+def existing(archives: Path, experiment_id: str, run: int) -> Written | None:
     """Return the complete archive of a run if there is one."""
     place = location(experiment_id, run)
     try:
         found, digest = manifest.read(archives / place)
     except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
         return None
-    return Written(place, digest, found.disputed), found
+    return Written(place, digest, found.disputed)
 
 
 @contextmanager

@@ -15,14 +15,13 @@ import pyarrow as pa
 
 from experiments.planning import digest as digest_of
 from exporter import document, formats, manifest
-from exporter.archive import Archive
+from exporter.archive import Archive, run_of
 from exporter.collect import estimates, span
 from exporter.document import DocumentError
 from exporter.fold import Fold
 from exporter.observations import SCHEMA
 from exporter.records import TableError, batches
 from exporter.walk import thinned
-from schemas import events
 
 _MOST_REASONS: Final = 50
 
@@ -120,7 +119,7 @@ def _consistent(read: document.Document, archive: Archive) -> Iterator[str]:
         ("offsets", (read.offsets.first, read.offsets.last), span(archive.started, decision)),
         ("estimates", read.estimates, estimates(decision)),
         ("experiment", {entry.event.experiment_id for entry in archive.timeline}, {read.experiment_id}),
-        ("run", {fact.run for fact in archive.lifecycle if not isinstance(fact, events.Defined)}, {read.run}),
+        ("run", {fact.run for fact in run_of(archive.timeline)}, {read.run}),
     )
     for name, given, expected in pairs:
         if given != expected:
@@ -140,7 +139,7 @@ def _consistent(read: document.Document, archive: Archive) -> Iterator[str]:
 
 def _folded(archive: Archive) -> Iterator[str]:
     """Yield where the fold of the archive's own records gives other rows or another decision."""
-    fold = Fold(archive.defined, [fact for fact in archive.lifecycle if not isinstance(fact, events.Defined)])
+    fold = Fold(archive.defined, run_of(archive.timeline))
     row = 0
     for given, batch, unreadable in batches(archive):
         yield from _rows_differ(given, fold.rows(batch, unreadable), row)

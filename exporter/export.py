@@ -1,0 +1,90 @@
+"""One decided run from Kafka to its folder."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from exporter import document, formats
+from exporter.archive import Entry, decision_of, started_of
+from exporter.collect import collect, span
+from exporter.document import DocumentError
+from exporter.folder import Written, aside, existing, publish
+from exporter.source import Range, StoppedError, committed_reader, observations
+from schemas import events
+from schemas.topics import Topics
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """An archive that stands; `differences` says how the replica's decision differs where it is disputed."""
+
+    written: Written
+    result: Literal["written", "disputed", "existing"]
+    differences: tuple[str, ...] = ()
+
+
+class Exporter:
+    """Reads the observations of a run and writes its archive."""
+
+    def __init__(
+        self, kafka: Mapping[str, str], topics: Topics, archives: Path, group: str, stop: threading.Event
+    ) -> None:
+        self._topics = topics
+        self._archives = archives
+        self._stop = stop
+        self._reader = committed_reader(kafka, group)
+
+    def export(self, timeline: tuple[Entry, ...], chosen: tuple[str, ...] | None = None) -> Exported:
+        """Return the run's archive, written now unless it stands already for the same decision.
+
+        Parameters
+        ----------
+        timeline
+            The run's control records, the decision last.
+        chosen
+            The formats; None takes those of the definition.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written, another exporter is writing it, or the observations are not there yet.
+        StoppedError
+            If the process is to end.
+        """
+        decision = decision_of(timeline)
+        if (found := self._standing(decision)) is not None:
+            return Exported(found, "existing")
+        with aside(self._archives, decision.experiment_id, decision.run) as folder:
+            if (found := self._standing(decision)) is not None:  # another exporter was faster
+                return Exported(found, "existing")
+            started = started_of(timeline)
+            part = Range(self._topics.observations, started.partition or 0, *span(started, decision))
+            batches = observations(self._reader, part, decision.experiment_id, self._stop)
+            topics = (self._topics.observations, self._topics.control)
+            archive = collect(timeline, batches, folder / formats.TABLE, *topics)
+            wanted = chosen or archive.definition["export"]["formats"]
+            written = publish(archive, folder, self._archives, wanted, self._go_on)
+        if archive.dispute is not None:
+            return Exported(written, "disputed", archive.dispute.differences)
+        return Exported(written, "written")
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        self._reader.close()
+
+    def _standing(self, decision: events.Decision) -> Written | None:
+        """Return the complete archive of this very decision, if there is one."""
+        found = existing(self._archives, decision.experiment_id, decision.run)
+        if found is None:
+            return None
+        try:
+            read = document.decoded((self._archives / found.location / formats.DOCUMENT).read_bytes())
+        except (DocumentError, FileNotFoundError):
+            return None
+        return found if read.decision == decision else None
+
+    def _go_on(self, _step: str) -> None:
+        if self._stop.is_set():
+            raise StoppedError

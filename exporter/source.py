@@ -1,0 +1,96 @@
+"""Observation records of a run's range, read committed from their partition, a bounded number at a time."""
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from experiments.columns import RawRecord
+
+_AT_ONCE: Final = 10_000
+_PATIENCE: Final = 60.0
+
+
+class StoppedError(Exception):
+    """The process was asked to end while it worked."""
+
+
+def committed_reader(kafka: Mapping[str, str], group: str) -> Consumer:
+    """Return a consumer of committed records that never commits and reports the end of a partition."""
+    return Consumer(
+        {
+            **kafka,
+            "group.id": group,
+            "isolation.level": "read_committed",
+            "enable.auto.commit": False,
+            "enable.auto.offset.store": False,
+            "enable.partition.eof": True,
+            "auto.offset.reset": "error",
+        }
+    )
+
+
+class Range(NamedTuple):
+    """Offsets of one partition, the last one included; empty if that is below the first."""
+
+    topic: str
+    partition: int
+    first: int
+    last: int
+
+
+def observations(
+    consumer: Consumer, part: Range, experiment_id: str, stop: threading.Event
+) -> Iterator[list[RawRecord]]:
+    """Yield the records of the range that carry the experiment's key, or no key.
+
+    Records that retention has removed are missing; the replica then shows what difference that makes.
+
+    Raises
+    ------
+    TimeoutError
+        If the partition's committed end stays before the last offset.
+    StoppedError
+        If `stop` was set meanwhile.
+    """
+    if part.last < part.first:
+        return
+    low, _ = consumer.get_watermark_offsets(TopicPartition(part.topic, part.partition), timeout=_PATIENCE)
+    consumer.assign([TopicPartition(part.topic, part.partition, max(part.first, low))])
+    try:
+        yield from _read(consumer, part.last, experiment_id.encode(), stop)
+    finally:
+        consumer.unassign()
+
+
+def _read(consumer: Consumer, last: int, key: bytes, stop: threading.Event) -> Iterator[list[RawRecord]]:
+    quiet_since = time.monotonic()
+    while True:
+        if stop.is_set():
+            raise StoppedError
+        records, done = [], False
+        for message in consumer.consume(_AT_ONCE, timeout=0.5):
+            offset, error = message.offset(), message.error()
+            if error is not None:
+                done = done or (_is_end(error) and offset is not None and offset > last)
+            elif offset is not None:
+                quiet_since = time.monotonic()
+                done = done or offset >= last
+                if offset <= last and message.key() in (None, key):
+                    records.append(RawRecord(offset, message.timestamp()[1] * 1000, message.key(), message.value()))
+        if records:
+            yield records
+        if done:
+            return
+        if time.monotonic() - quiet_since > _PATIENCE:
+            raise TimeoutError(f"the observations end before offset {last} for {_PATIENCE:g} s")
+
+
+def _is_end(error: KafkaError) -> bool:
+    if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's name for the end of a partition
+        return True
+    if error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 the library's name for offsets that are gone
+        raise KafkaException(error)
+    return False
