@@ -61,7 +61,7 @@ def faust_settings(kafka: Mapping[str, str]) -> dict[str, Any]:
     return {"broker": [f"kafka://{server}" for server in servers], "broker_credentials": _credentials(kafka)}
 
 
-def _credentials(kafka: Mapping[str, str]) -> faust.auth.Credentials | None:
+def _credentials(kafka: Mapping[str, str]) -> faust.SASLCredentials | faust.SSLCredentials | None:
     protocol = kafka.get("security.protocol", "PLAINTEXT").upper()
     if protocol == "PLAINTEXT":
         return None

@@ -65,7 +65,7 @@ def _metrics(config: WorkerConfig, registry: CollectorRegistry) -> Iterator[None
     if config.metrics_port is None:
         yield
         return
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]  # of the library
     try:
         server, thread = start_http_server(config.metrics_port, config.metrics_host, registry)
     except OSError as error:

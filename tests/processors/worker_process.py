@@ -15,7 +15,7 @@ from schemas.topics import Topics
 
 
 def killing(point: str, after: int) -> Callable[[str], None]:
-    """Return a kill point that ends this process, as kill -9 does, the `after`-th time that the named point is reached."""
+    """Return a kill point that ends this process, as kill -9 does, the `after`-th time the named point is reached."""
     reached = 0
 
     def reach(name: str) -> None:
