@@ -160,11 +160,12 @@ def _log_ratio(y: FloatArray, df: FloatArray, ncp: FloatArray) -> FloatArray:
     In w = log u the integrand of H(a) is exp(m w - u^2 / 2 + a u) with m = df + 1; its one peak is at
     u = (a + sqrt(a^2 + 4 m)) / 2, and log of the ratio of the peaks is m asinh(a / (2 sqrt m)) + a u / 2.
     """
+    # products, not powers: numpy rounds the square of one number otherwise than that of an array
     a, m = np.broadcast_arrays(ncp * y, df + 1.0)
-    root = np.sqrt(a**2 + 4.0 * m)
+    root = np.sqrt(a * a + 4.0 * m)
     peak = np.where(a > 0.0, (root + a) / 2.0, 2.0 * m / (root - a))
     heights = m * np.arcsinh(a / (2.0 * np.sqrt(m))) + a * peak / 2.0
-    ratio: FloatArray = heights - ncp**2 / 2.0 + _log_area(a, m, peak) - _log_area_at_null(m)
+    ratio: FloatArray = heights - ncp * ncp / 2.0 + _log_area(a, m, peak) - _log_area_at_null(m)
     return ratio
 
 
