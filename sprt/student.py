@@ -220,7 +220,7 @@ def _log_area_at_null(m: FloatArray) -> FloatArray:
     x = m / 2.0
     small, large = np.minimum(x, 10.0), np.maximum(x, 10.0)
     exact = special.gammaln(small) - special.xlogy(small, small) + small
-    stirling = np.polyval(_STIRLING, 1.0 / large**2) / large + 0.5 * np.log(2.0 * np.pi / large)
+    stirling = np.polyval(_STIRLING, 1.0 / (large * large)) / large + 0.5 * np.log(2.0 * np.pi / large)
     return np.asarray(np.where(x < 10.0, exact, stirling) - np.log(2.0))
 
 
