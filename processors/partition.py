@@ -4,6 +4,7 @@ Nothing is shared with other partitions. The thread keeps a step until its trans
 drops is simply asked again; on any failure the whole worker ends and the next owner goes on from the last commit.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -167,7 +168,10 @@ class PartitionThread(threading.Thread):
             return 0.0
         if self._barrier is not None or self._solving is not None:
             return 0.005
-        return max(0.0, self._next_fetch - time.monotonic())
+        left = self._next_fetch - time.monotonic()
+        return (
+            max(0, math.ceil(left * 1000)) / 1000
+        )  # whole milliseconds: the client would not wait for less
 
     def _turn_control(self) -> None:
         """Step the commands in order, as far as the definitions among them are solved."""

@@ -65,7 +65,7 @@ def test_a_kill_at_each_named_point_of_a_step_changes_nothing(installation: Inst
     workload = Workload(installation, seed=3)
     workload.define()
     with workload:
-        grown(installation, 2_000)
+        grown(installation, 1_000)
         worker.signal(signal.SIGKILL)
         worker.wait()
         for point in POINTS:

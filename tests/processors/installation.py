@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from experiments.memory import Memory
+from experiments.rows import POSITION_KEY
 from processors import clients
 from processors.takeover import load_memory
 from processors.topics import create_topics
@@ -65,6 +67,8 @@ class Installation:
         create_topics(self.kafka, self.topics, partitions)
         self.producer = Producer({**self.kafka, "linger.ms": 2, "log_level": 0, "enable.idempotence": True})
         self._workers: list[Worker] = []
+        self._tail: Consumer | None = None
+        self._counts: dict[int, Counter[str]] = {}
 
     # workers
 
@@ -94,6 +98,8 @@ class Installation:
             if worker.process.poll() is None:
                 worker.process.kill()
                 worker.wait()
+        if self._tail is not None:
+            self._tail.close()
 
     # what is sent
 
@@ -186,17 +192,27 @@ class Installation:
             consumer.close()
 
     def counted(self) -> dict[str, int]:
-        """Return the records counted so far by result, over all partitions."""
-        total: dict[str, int] = {}
-        for partition in range(self.partitions):
-            for result, number in self.memory(partition).counts.items():
-                total[result] = total.get(result, 0) + number
-        return total
+        """Return the records counted so far by result, over all partitions; reads on where it stopped last time."""
+        if self._tail is None:
+            self._tail = self.consumer()
+            bounds = self.bounds(self._tail, self.topics.state)
+            self._tail.assign([TopicPartition(self.topics.state, it, low) for it, (low, _) in bounds.items()])
+        while messages := self._tail.consume(10_000, 0.1):
+            for message in messages:
+                if message.error() is None and message.key() == POSITION_KEY:
+                    row = codecs.decode(message.value(), events.PositionRow)
+                    self._counts[message.partition() or 0] = Counter(row.counts)
+        return dict(sum(self._counts.values(), Counter[str]()))
 
     def wait_until_counted(self, seconds: float = 60) -> dict[str, int]:
         """Return the counts once every observation record that was sent is among them."""
-        expected = len(self.read(self.topics.observations))
-        return until(lambda: [it for it in [self.counted()] if sum(it.values()) >= expected], seconds)[0]
+
+        def look() -> list[dict[str, int]]:
+            # strays arrive a second time, where they belong, so the end may still move
+            counts = self.counted()
+            return [counts] if sum(counts.values()) == len(self.read(self.topics.observations)) else []
+
+        return until(look, seconds)[0]
 
 
 def headers(message: Message) -> dict[str, bytes]:

@@ -30,7 +30,11 @@ def killing(point: str, after: int) -> Callable[[str], None]:
 def main(given: dict[str, Any]) -> None:
     warnings.simplefilter("error")
     structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()],
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper("iso"),
+            structlog.processors.JSONRenderer(),
+        ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     kill = given.pop("kill", None)
