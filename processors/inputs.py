@@ -6,7 +6,7 @@ Continuity is of these positions, never of offsets: transaction markers and comp
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol, cast
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from experiments.columns import RawRecord
 
@@ -58,11 +58,12 @@ class Reader:
         self._inputs = {topic: name for name, topic in topics.items()}
         self._parts = {name: TopicPartition(topic, partition) for name, topic in topics.items()}
         self._waiting: dict[str, list[Delivered]] = {name: [] for name in topics}
-        self._first = {name: positions.get(name, 0) for name in topics}
+        # Asking for the beginning by its offset also connects to the leader: assigning the name "beginning" to a client
+        # that knows no leader yet costs half a second.
+        lows = {name: consumer.get_watermark_offsets(part, timeout=20)[0] for name, part in self._parts.items()}
+        self._first = lows | {name: at for name, at in positions.items() if name in topics}
         self._reached = dict(self._first)
-        consumer.assign(
-            [TopicPartition(topic, partition, positions.get(name, OFFSET_BEGINNING)) for name, topic in topics.items()]
-        )
+        consumer.assign([TopicPartition(topics[name], partition, at) for name, at in self._first.items()])
 
     def read(self, limit: int, timeout: float) -> None:
         """Take in what has arrived, at most `limit` messages; waits up to `timeout` seconds for the first.

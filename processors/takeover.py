@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from experiments.memory import Memory
 from experiments.rows import load
@@ -44,11 +44,10 @@ def load_memory(consumer: Consumer, topic: str, partition: int, partitions: int)
     TimeoutError
         If the log stops yielding rows before its end.
     """
-    part = TopicPartition(topic, partition, OFFSET_BEGINNING)
-    _, end = consumer.get_watermark_offsets(part, timeout=20)
-    consumer.assign([part])
+    low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)
+    consumer.assign([TopicPartition(topic, partition, low)])
     rows: dict[bytes, bytes | None] = {}
-    at, heard = 0, time.monotonic()
+    at, heard = low, time.monotonic()
     while at < end:
         messages = consumer.consume(_ROWS_AT_ONCE, 0.1)
         for message in messages:

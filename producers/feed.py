@@ -14,7 +14,7 @@ from producers.client import Client
 from producers.errors import SourceError
 from producers.runs import Wanted
 from producers.sources import open_source
-from schemas import events
+from schemas import avro, events
 
 log = structlog.get_logger()
 
@@ -107,5 +107,5 @@ class Feed(threading.Thread):
 
     def _say(self, event: events.SourceDone | events.SourceFailed) -> None:
         run = self._wanted
-        log.info("source_ended", experiment_id=run.experiment_id, run=run.run, event=type(event).__name__)
+        log.info("source_ended", experiment_id=run.experiment_id, run=run.run, how=avro.event_name(type(event)))
         self._client.submit(event)

@@ -30,6 +30,9 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 Format = Literal["csv", "xlsx", "json", "parquet", "pdf"]
 
 
+_SECRETS = {"kafka_ssl_key_password", "kafka_sasl_password", "kafka_properties", "redis_url", "console_token"}
+
+
 class SettingsError(Exception):
     """Settings that cannot be used; each line names one, what was given, and what is allowed."""
 
@@ -76,6 +79,9 @@ class Settings(BaseSettings):
     app_id: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,100}$")] = Field(
         default="waldstream", description="Name of the installation in Kafka: first part of group and transactional ids"
     )
+    worker_instance_id: str | None = Field(
+        default=None, description="Name of this worker that survives a restart: it gets its partitions back at once"
+    )
     metrics_host: str = Field(default="127.0.0.1", description="Where `/metrics` of worker and exporter listen")
     worker_metrics_port: Port | None = Field(
         default=None, description="Port of the worker's `/metrics`; none if left out"
@@ -91,6 +97,12 @@ class Settings(BaseSettings):
     )
     console_host: str = Field(default="127.0.0.1", description="Where the console listens")
     console_port: Port = Field(default=8080, description="Port of the console")
+    console_token: SecretStr | None = Field(
+        default=None, description="Secret that opens the console, 16 characters or more; needed beyond loopback"
+    )
+    console_allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="Names under which browsers reach the console; in a variable as a JSON list"
+    )
     data: Path = Field(
         default=Path(".waldstream"), description="Folder of the local stack of `up` and `demo`: Kafka, Redis, logs"
     )
@@ -211,7 +223,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _plain(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return "" if value is None else str(value)  # an empty variable counts as none
 
 
 def _shown(value: object) -> str:
@@ -220,6 +234,8 @@ def _shown(value: object) -> str:
         address = value.get_secret_value()
         scheme, rest = address.split("://", 1) if "://" in address else ("", "")
         return f"{scheme}://****@{rest.rsplit('@', 1)[1]}" if "@" in rest else ("****" if not scheme else address)
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
     if isinstance(value, dict):
         return ", ".join(f"{k}={'****' if 'password' in k or 'secret' in k else v}" for k, v in sorted(value.items()))
     return "" if value is None else str(value)
@@ -229,5 +245,5 @@ def _problem(entry: Any) -> str:
     name = ".".join(str(step) for step in entry["loc"])
     if entry["type"] == "extra_forbidden":
         return f"{name}: no such setting; `waldstream settings` lists them all"
-    given = "****" if "password" in name or name == "redis_url" else repr(entry["input"])
+    given = "****" if name.split(".")[0] in _SECRETS else repr(entry["input"])
     return f"{name} ({PREFIX}{name.upper()}): given {given}; {entry['msg'][0].lower()}{entry['msg'][1:]}"

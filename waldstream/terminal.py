@@ -33,6 +33,8 @@ _ANSWERS: dict[int, tuple[str, ...]] = {
         "sprt:SprtError",
         "stack.errors:StackError",
         "console.projector:ProjectorError",
+        "console.settings:ConsoleError",
+        "exporter.service:ExporterError",
         "redis:RedisError",
     ),
 }

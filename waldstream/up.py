@@ -58,6 +58,8 @@ def installation(settings: Settings) -> Iterator[Installation]:
             "redis_url": SecretStr(stack.redis_url),
             "console_host": "127.0.0.1",
             "console_port": _port(settings.console_port),
+            "console_token": None,
+            "worker_instance_id": "local",
             "worker_metrics_port": settings.worker_metrics_port or free_port(),
             "exporter_metrics_port": settings.exporter_metrics_port or free_port(),
         }
@@ -107,7 +109,7 @@ def _announced(file: Path, changed: dict[str, Any]) -> Iterator[None]:
     """Inside the block the file tells other commands where the stack is; it holds a password, so it is ours alone."""
     lines = []
     for name, value in changed.items():
-        if isinstance(value, dict):
+        if value is None or isinstance(value, dict):
             continue
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
         lines.append(f"{name} = {json.dumps(plain)}\n")  # a JSON string or number is one of TOML too

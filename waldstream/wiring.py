@@ -6,10 +6,9 @@ from waldstream.settings import Settings
 
 if TYPE_CHECKING:
     from console.app import ConsoleConfig
+    from console.projector import ProjectorConfig
     from exporter.service import ExporterConfig
     from processors.worker import WorkerConfig
-
-    from console.projector import ProjectorConfig
     from producers.runner import RunnerConfig
 
 
@@ -31,6 +30,7 @@ class Wiring:
             topics=self._topics,
             partitions=given.partitions,
             app_id=given.app_id,
+            instance_id=given.worker_instance_id,
             metrics_host=given.metrics_host,
             metrics_port=given.worker_metrics_port,
         )
@@ -82,4 +82,6 @@ class Wiring:
             archives=given.archives,
             host=given.console_host,
             port=given.console_port,
+            token=None if given.console_token is None else given.console_token.get_secret_value(),
+            allowed_hosts=given.console_allowed_hosts,
         )

@@ -1,4 +1,4 @@
-"""Stories on real topics: what a worker would publish for an experiment, event by event, and a projector that reads it."""
+"""Stories on real topics: what a worker would publish for an experiment, event by event; and projectors."""
 
 import threading
 import time
@@ -11,9 +11,11 @@ from uuid import uuid4
 import msgspec
 import numpy as np
 import pytest
+import redis
 from confluent_kafka import Producer
 
 import sprt
+from console.keys import Keys
 from console.projector import Projector, ProjectorConfig
 from experiments.definition import parse
 from experiments.planning import digest
@@ -188,21 +190,23 @@ def teller(kafka: str, topics: Topics) -> Teller:
     return Teller(kafka, topics)
 
 
-Start = Callable[[ProjectorConfig], Callable[[], None]]
+@dataclass
+class ReadModel:
+    """The read model of this test's topics, as its Redis holds it."""
 
+    config: ProjectorConfig
+    keys: Keys
+    client: Any  # redis-py's answers are typed as unions of all its protocols
+    stops: list[Callable[[], None]] = field(default_factory=list)
 
-@pytest.fixture
-def start_projector() -> Iterator[Start]:
-    """Start a projector in a thread; what is returned stops it, and so does the end of the test."""
-    stops: list[Callable[[], None]] = []
-
-    def start(config: ProjectorConfig) -> Callable[[], None]:
+    def start_projector(self, config: ProjectorConfig | None = None) -> None:
+        """Project in a thread until the test ends; its failure fails the test."""
         event = threading.Event()
         errors: list[BaseException] = []
 
         def work() -> None:
             try:
-                Projector(config).run(event)
+                Projector(config or self.config).run(event)
             except BaseException as error:
                 errors.append(error)
                 raise
@@ -216,12 +220,18 @@ def start_projector() -> Iterator[Start]:
             assert not thread.is_alive()
             assert not errors
 
-        stops.append(stop)
-        return stop
+        self.stops.append(stop)
 
-    yield start
-    for stop in stops:
-        stop()
+
+@pytest.fixture
+def model(kafka: str, redis_url: str, topics: Topics) -> Iterator[ReadModel]:
+    """The read model of this test's topics; `start_projector` fills it."""
+    config = ProjectorConfig({"bootstrap.servers": kafka}, topics, redis_url, group=topics.prefix)
+    with redis.Redis.from_url(redis_url) as client:
+        model = ReadModel(config, Keys.of(topics), client)
+        yield model
+        for stop in model.stops:
+            stop()
 
 
 def _until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:

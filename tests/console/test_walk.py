@@ -28,7 +28,7 @@ def test_a_packed_point_comes_back_bit_by_bit() -> None:
 
     (row,) = unpack(pack(point))
 
-    assert (7, 0.1 + 0.2, 1e-300, 3.0, 2**40) == tuple(row.item())[:5]
+    assert tuple(row.item())[:5] == (7, 0.1 + 0.2, 1e-300, 3.0, 2**40)
     assert round(point.at.timestamp() * 1e6) == row["at"]
 
 

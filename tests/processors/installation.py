@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import msgspec
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from experiments.memory import Memory
 from processors import clients
@@ -63,7 +63,7 @@ class Installation:
         self.name = f"t{uuid4().hex[:8]}"
         self.topics = Topics(self.name)
         create_topics(self.kafka, self.topics, partitions)
-        self.producer = Producer({**self.kafka, "linger.ms": 2, "enable.idempotence": True})
+        self.producer = Producer({**self.kafka, "linger.ms": 2, "log_level": 0, "enable.idempotence": True})
         self._workers: list[Worker] = []
 
     # workers
@@ -131,7 +131,7 @@ class Installation:
     def read(self, topic: str) -> list[Message]:
         """Return every committed record of the topic, partition by partition in log order."""
         consumer = self.consumer()
-        consumer.assign([TopicPartition(topic, it, OFFSET_BEGINNING) for it in range(self.partitions)])
+        consumer.assign([TopicPartition(topic, it, low) for it, (low, _) in self.bounds(consumer, topic).items()])
         found: list[Message] = []
         open_partitions = set(range(self.partitions))
         while open_partitions:
@@ -145,7 +145,11 @@ class Installation:
         return sorted(found, key=lambda message: (message.partition(), message.offset()))
 
     def consumer(self) -> Consumer:
-        return clients.reader(self.kafka, f"{self.name}-eyes")
+        return clients.reader({**self.kafka, "fetch.wait.max.ms": "10"}, f"{self.name}-eyes")
+
+    def bounds(self, consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
+        """Return the first offset that is kept and the end of each partition."""
+        return {it: consumer.get_watermark_offsets(TopicPartition(topic, it), 10) for it in range(self.partitions)}
 
     def control(self, *kinds: type[E], experiment_id: str | None = None) -> list[E]:
         """Return the events of these types on the control topic, in log order."""
@@ -180,13 +184,6 @@ class Installation:
             return load_memory(consumer, self.topics.state, partition, self.partitions)
         finally:
             consumer.close()
-
-    def ends(self, topic: str) -> dict[int, int]:
-        """Return the end of each partition of the topic."""
-        consumer = self.consumer()
-        ends = {it: consumer.get_watermark_offsets(TopicPartition(topic, it), 10)[1] for it in range(self.partitions)}
-        consumer.close()
-        return ends
 
     def counted(self) -> dict[str, int]:
         """Return the records counted so far by result, over all partitions."""

@@ -11,7 +11,14 @@ from waldstream.terminal import Json, Reason, fail, out, print_json
 
 app = typer.Typer()
 
-File = Annotated[Path, typer.Argument(exists=True, dir_okay=False, allow_dash=True, help="TOML or JSON; - for stdin.")]
+
+def _readable(file: Path) -> Path:
+    if str(file) != "-" and not file.is_file():
+        raise typer.BadParameter(f"{str(file)!r} is not a file; allowed: a TOML or JSON file, or - for standard input")
+    return file
+
+
+File = Annotated[Path, typer.Argument(callback=_readable, help="TOML or JSON; - for standard input.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Follow the run to its decision.")]
 
 

@@ -20,7 +20,7 @@ app.add_typer(rejected, name="rejected", rich_help_panel="Observations")
 @app.command(rich_help_panel="Observations")
 def observe(  # noqa: PLR0917  typer reads them by name
     experiment_id: Id,
-    values: Annotated[list[float] | None, typer.Argument(help="Numbers; read from standard input if none.")] = None,
+    values: Annotated[list[str] | None, typer.Argument(help="Numbers; read from standard input if none.")] = None,
     source: Annotated[
         str | None, typer.Option("--source", help="Name of the source; goes on with its numbers.")
     ] = None,
@@ -33,6 +33,7 @@ def observe(  # noqa: PLR0917  typer reads them by name
     """Send observations of an experiment: from the arguments, standard input (one per line) or a CSV file."""
     from producers.client import Client
     from producers.columns import CsvColumn
+    from producers.errors import SourceError
     from producers.lines import chunks, numbers
 
     if csv is not None and values:
@@ -43,7 +44,12 @@ def observe(  # noqa: PLR0917  typer reads them by name
             part.tolist() for part in CsvColumn(csv.name, column, batch, csv.parent).records(0)
         )
     else:
-        records = chunks(iter(values) if values else numbers(sys.stdin), batch)
+        try:
+            given_values = list(numbers(values or ()))
+        except SourceError as error:
+            words = str(error).split(": ", 1)[1]  # arguments have no lines
+            raise typer.BadParameter(words, param_hint="VALUES") from error
+        records = chunks(iter(given_values) if values else numbers(sys.stdin), batch)
     if csv is None and not values and sys.stdin.isatty():
         err.print("one number per line, Ctrl-D to end")
     sent = 0

@@ -9,9 +9,14 @@ app = typer.Typer()
 _PANEL = "Roles"
 
 
-def _wiring() -> Wiring:
+def _wiring(*, asks_kafka: bool = True) -> Wiring:
+    """Return the configurations, after Kafka has answered: a role that cannot begin says so in one line."""
+    from producers.connection import partitions_of
+
     given = settings.load()
     logs.configure(given.log_format)
+    if asks_kafka:
+        partitions_of(given.kafka(), given.topics().control)
     return Wiring(given)
 
 
@@ -52,4 +57,4 @@ def console() -> None:
     """Serve the web console and the REST API."""
     from console import app as role
 
-    role.run(_wiring().console())
+    role.run(_wiring(asks_kafka=False).console())  # it shows what Redis holds, with Kafka away too

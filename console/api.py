@@ -1,0 +1,259 @@
+"""The REST API under `/api/v1`: what the pages show, as JSON, and commands with their replies.
+
+Bodies are the documents of the read model; their schemas in the OpenAPI document come from the same structs.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter, Body, FastAPI, Path, Query
+from fastapi.responses import FileResponse, Response
+from starlette.background import BackgroundTask
+
+from console import problems
+from console.board import Board
+from console.bodies import CommandBody, ExperimentBody, FileBody, PathBody, PathPoint, RunBody, RunPage
+from console.documents import RunDocument
+from console.downloads import files, folder, zipped
+from console.listing import Filter, selected
+from console.model import ReadModel, live_point
+from console.orders import KafkaAwayError, NoReplyError, Orders, new_id
+from console.picture import drift
+from console.problems import ApiError
+from console.settings import ConsoleConfig
+from console.walk import thinned
+from experiments.definition import DefinitionError, parse
+from schemas import events
+
+PREFIX = "/api/v1"
+
+ExperimentId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="The experiment's id.")]
+RunNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="The run: 1, 2, 3 …")]
+ORDERS: dict[str, type[events.Command]] = {
+    "define": events.Define,
+    "run": events.Run,
+    "start": events.Start,
+    "pause": events.Pause,
+    "resume": events.Resume,
+    "stop": events.Stop,
+    "cancel": events.Cancel,
+}
+
+
+_DOCUMENTED = (RunPage, ExperimentBody, RunBody, PathBody, CommandBody, events.Reply)
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    404: problems.documented("There is no such experiment, run or file."),
+    422: problems.documented("A field is outside its limits."),
+    503: problems.documented("Redis or Kafka does not answer."),
+}
+
+
+def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -> None:
+    """Add the API's routes, errors and schemas to the app."""
+    model = board.model
+    router = APIRouter(prefix=PREFIX, responses=_PROBLEMS)
+
+    @router.get("/experiments", responses={200: _documented(RunPage)})
+    async def experiments(
+        *,
+        q: Annotated[str, Query(max_length=200, description="Words in title, id, owner or tags.")] = "",
+        state: Annotated[
+            Literal["", "active", "ended", "defined", "cancelled", "running", "paused", "held", "decided", "archived"],
+            Query(description="A state, or `active` or `ended` for all such."),
+        ] = "",
+        outcome: Literal["", "accept_h1", "accept_h0", "inconclusive"] = "",
+        owner: Annotated[str, Query(max_length=200)] = "",
+        tag: Annotated[str, Query(max_length=40)] = "",
+        sort: Literal["newest", "oldest", "title", "n", "nearest"] = "newest",
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
+    ) -> Response:
+        """List the runs of all experiments, an experiment without a run as run 0."""
+        if not board.health.is_redis_up:
+            raise ApiError(503, "Read model away", "Redis does not answer; the list is not known to be current")
+        asked = Filter(q=q, state=state, outcome=outcome, owner=owner, tag=tag, sort=sort)
+        found = selected(board, asked)
+        page = found[offset : offset + limit]
+        return _json(RunPage(items=page, total=len(found), limit=limit, offset=offset))
+
+    @router.get("/experiments/{experiment_id}", responses={200: _documented(ExperimentBody)})
+    async def experiment(experiment_id: ExperimentId) -> Response:
+        """Return one experiment with its runs and its timeline."""
+        runs = await model.runs_of(experiment_id)
+        if not runs:
+            raise _no_experiment(experiment_id)
+        return _json(
+            ExperimentBody(
+                experiment_id=experiment_id,
+                definition=await model.definition(experiment_id),
+                runs=runs,
+                timeline=await model.timeline(experiment_id),
+            )
+        )
+
+    @router.get("/experiments/{experiment_id}/runs/{run}", responses={200: _documented(RunBody)})
+    async def one_run(experiment_id: ExperimentId, run: RunNumber) -> Response:
+        """Return one run, live or ended."""
+        document = await _found(model, experiment_id, run)
+        walk = await model.walk(experiment_id, run)
+        archive = folder(config.archives, experiment_id, run)
+        listed = [] if archive is None else await asyncio.to_thread(files, archive)
+        return _json(
+            RunBody(
+                run=document,
+                point=live_point(experiment_id, run, walk) if len(walk) else None,
+                decision=await model.decision(experiment_id, run),
+                archive=[FileBody(name=it.name, size=it.size, sha256=it.sha256) for it in listed] or None,
+            )
+        )
+
+    @router.get("/experiments/{experiment_id}/runs/{run}/path", responses={200: _documented(PathBody)})
+    async def path(
+        experiment_id: ExperimentId,
+        run: RunNumber,
+        max_points: Annotated[int, Query(ge=4, le=10_000, description="First, last and extremes always stay.")] = 1000,
+    ) -> Response:
+        """Return the walk against n with its boundaries and the expected drift under both hypotheses."""
+        document = await _found(model, experiment_id, run)
+        expected = drift(document)
+        points = [
+            PathPoint(
+                n=n,
+                llr=llr,
+                p_value=p_value,
+                lower=document.lower,
+                upper=document.upper,
+                e_h0=None if expected.h0 is None else n * expected.h0,
+                e_h1=None if expected.h1 is None else n * expected.h1,
+            )
+            for n, llr, p_value, *_ in thinned(await model.walk(experiment_id, run), max_points).tolist()
+        ]
+        return _json(PathBody(experiment_id=experiment_id, run=run, points=points))
+
+    @router.get(
+        "/experiments/{experiment_id}/runs/{run}/archive",
+        responses={200: {"description": "The archive as a ZIP.", "content": {"application/zip": {}}}},
+    )
+    async def archive(experiment_id: ExperimentId, run: RunNumber) -> Response:
+        """Return all files of the run's archive."""
+        found = folder(config.archives, experiment_id, run)
+        if found is None:
+            raise ApiError(
+                404, "No archive", f"{experiment_id}/{run} has no archive here; it is written after a decision"
+            )
+        packed = await asyncio.to_thread(zipped, found, experiment_id, run)
+        return FileResponse(
+            packed,
+            media_type="application/zip",
+            filename=f"{experiment_id}-{run}.zip",
+            background=BackgroundTask(packed.unlink),
+        )
+
+    @router.get(
+        "/experiments/{experiment_id}/runs/{run}/archive/{name}",
+        responses={200: {"description": "The file.", "content": {"application/octet-stream": {}}}},
+    )
+    async def archived_file(experiment_id: ExperimentId, run: RunNumber, name: str) -> Response:
+        """Return one file of the run's archive."""
+        found = folder(config.archives, experiment_id, run)
+        listed = [] if found is None else [it.name for it in await asyncio.to_thread(files, found)]
+        if found is None or name not in listed:
+            raise ApiError(
+                404, "No such file", f"{name[:80]!r}; {experiment_id}/{run} has: {', '.join(listed) or 'no archive'}"
+            )
+        return FileResponse(found / name, filename=f"{experiment_id}-{run}-{name}")
+
+    @router.post(
+        "/commands",
+        responses={
+            200: _documented(events.Reply),
+            409: problems.documented("The worker rejected the command; `code` says why."),
+            504: problems.documented("Sent, but no worker has answered in time."),
+        },
+        openapi_extra={"requestBody": {"required": True, "content": _content(CommandBody)}},
+    )
+    async def commands(body: Annotated[dict[str, Any], Body()]) -> Response:
+        """Send a command to the workers and wait for the reply."""
+        command = _command(body)
+        try:
+            reply = await orders.send(command)
+        except KafkaAwayError as error:
+            raise ApiError(503, "Kafka away", str(error), command_id=command.id) from error
+        except NoReplyError as error:
+            raise ApiError(504, "No reply", str(error), command_id=command.id) from error
+        if reply.status == "rejected":
+            raise ApiError(409, "Rejected", reply.message, code=reply.code, command_id=reply.command_id)
+        return _json(reply)
+
+    app.include_router(router)
+    _describe(app)
+
+
+def _command(body: dict[str, Any]) -> events.Command:
+    """Return the command in a request's body; a definition is checked before anything is sent."""
+    kind = ORDERS.get(str(body.get("type")))
+    if kind is None:
+        raise _wrong("type", body.get("type"), f"allowed: {', '.join(ORDERS)}")
+    given = {"id": new_id(), "actor": "api"} | {name: value for name, value in body.items() if value is not None}
+    try:
+        command = msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise ApiError(422, "Invalid command", f"{body['type']}: {error}") from error
+    for field in ("id", "experiment_id"):
+        value = getattr(command, field)
+        limit = 200 if field == "id" else 63
+        if not 1 <= len(value) <= limit:
+            raise _wrong(field, value, f"allowed: 1 to {limit} characters")
+    if isinstance(command, events.Define | events.Run):
+        try:
+            definition = parse(command.experiment)
+        except DefinitionError as error:
+            raise ApiError(422, "Invalid definition", str(error), errors=problems.as_errors(error.problems)) from error
+        if definition.id != command.experiment_id:
+            raise _wrong("experiment.id", definition.id, f"allowed: the experiment_id, {command.experiment_id!r}")
+    return command
+
+
+def _wrong(field: str, given: object, allowed: str) -> ApiError:
+    error = {"field": field, "given": repr(given)[:80], "allowed": allowed}
+    return ApiError(422, "Invalid command", f"{field}: given {error['given']}; {allowed}", errors=[error])
+
+
+async def _found(model: ReadModel, experiment_id: str, run: int) -> RunDocument:
+    document = await model.run(experiment_id, run)
+    if document is None:
+        raise ApiError(404, "No such run", f"{experiment_id}/{run} is not known")
+    return document
+
+
+def _no_experiment(experiment_id: str) -> ApiError:
+    return ApiError(404, "No such experiment", f"{experiment_id} is not known")
+
+
+def _json(body: msgspec.Struct) -> Response:
+    return Response(msgspec.json.encode(body), media_type="application/json", headers={"cache-control": "no-store"})
+
+
+def _content(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{kind.__name__}"}}}
+
+
+def _documented(kind: type[msgspec.Struct]) -> dict[str, Any]:
+    return {"description": (kind.__doc__ or "").splitlines()[0], "content": _content(kind)}
+
+
+def _describe(app: FastAPI) -> None:
+    """Let the OpenAPI document hold the structs' own schemas."""
+    generate: Callable[[], dict[str, Any]] = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        if "Problem" not in schemas:
+            _, structs = msgspec.json.schema_components(_DOCUMENTED, ref_template="#/components/schemas/{name}")
+            schemas |= structs | {"Problem": problems.schema()}
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document

@@ -1,0 +1,138 @@
+"""The web console and the REST API in one process: NiceGUI's pages on FastAPI, behind one guard."""
+
+import asyncio
+import hashlib
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import structlog
+import uvicorn
+from fastapi import FastAPI, Request
+from nicegui import app as nicegui_app
+from nicegui import ui
+from starlette.staticfiles import StaticFiles
+
+from console import api, problems
+from console.board import Board
+from console.desk import Desk
+from console.model import ReadModel
+from console.orders import Orders
+from console.pages import experiment, new, overview, sign_in
+from console.security import Guard
+from console.settings import ConsoleConfig, ConsoleError
+
+__all__ = ["ConsoleConfig", "ConsoleError", "run"]
+
+_STATIC: Final = Path(__file__).parent / "static"
+_GRACE_SECONDS: Final = 2
+
+_log = structlog.get_logger("console")
+
+
+def run(config: ConsoleConfig) -> None:
+    """Serve the console until SIGTERM or SIGINT.
+
+    Raises
+    ------
+    ConsoleError
+        If the port is taken.
+    """
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build(config),
+            host=config.host,
+            port=config.port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)  # uvicorn ends on them and then raises them again: end well
+    try:
+        server.run()
+    except SystemExit as error:
+        if error.code:
+            raise ConsoleError(
+                f"port: {config.port} on {config.host} cannot be listened on; is another console running?"
+            ) from error
+    if not server.started:
+        raise ConsoleError(f"port: {config.port} on {config.host} cannot be listened on; is another console running?")
+
+
+def build(config: ConsoleConfig) -> FastAPI:
+    """Return the console as an ASGI application; one per process, since NiceGUI's pages are."""
+    model = ReadModel(config.redis_url, config.topics)
+    board = Board(model)
+    orders = Orders(config.kafka, config.topics, board, config.reply_seconds)
+    desk = Desk(config, model, board, orders)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        following = asyncio.create_task(board.follow())
+        _log.info("console up", address=f"http://{config.host}:{config.port}")
+        yield
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+        await model.close()
+
+    app = FastAPI(
+        title="waldstream",
+        version="1",
+        summary="Sequential tests on Kafka: experiments, walks, decisions, commands.",
+        lifespan=lifespan,
+        docs_url=None,  # the interactive pages load scripts from elsewhere
+        redoc_url=None,
+        openapi_url=f"{api.PREFIX}/openapi.json",
+    )
+    problems.install(app)
+    api.install(app, config, board, orders)
+    sign_in.install(app, config)
+    app.mount("/static", StaticFiles(directory=_STATIC), name="static")
+    _pages(desk)
+    ui.run_with(
+        app,
+        title="waldstream",
+        favicon=_STATIC / "favicon.svg",
+        dark=None,
+        language="en-US",
+        reconnect_timeout=5.0,
+        tailwind=False,
+        show_welcome_message=False,
+    )
+    app.add_middleware(Guard, token=config.token, hosts=config.allowed_hosts)
+    return app
+
+
+def _pages(desk: Desk) -> None:
+    style = _STATIC / "console.css"
+    version = hashlib.sha256(style.read_bytes()).hexdigest()[:12]
+    ui.add_head_html(
+        f'<link rel="stylesheet" href="/static/console.css?v={version}">'
+        '<meta name="robots" content="noindex">'
+        "<script>try{document.documentElement.dataset.theme=localStorage.getItem('waldstream-theme')||'auto'}catch{}</script>",
+        shared=True,
+    )
+
+    @ui.page("/")
+    async def _overview(request: Request) -> None:
+        await overview.build(desk, request)
+
+    @ui.page("/new")
+    async def _new(request: Request) -> None:
+        await new.build(desk, request)
+
+    @ui.page("/experiments/{experiment_id}")
+    async def _newest(experiment_id: str) -> None:
+        await experiment.build(desk, experiment_id, None)
+
+    @ui.page("/experiments/{experiment_id}/runs/{number}")
+    async def _run(experiment_id: str, number: int) -> None:
+        await experiment.build(desk, experiment_id, number)
+
+    nicegui_app.on_exception(lambda error: _log.error("page failed", error=repr(error)))

@@ -1,0 +1,18 @@
+"""What every page works with."""
+
+from dataclasses import dataclass
+
+from console.board import Board
+from console.model import ReadModel
+from console.orders import Orders
+from console.settings import ConsoleConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The console's parts."""
+
+    config: ConsoleConfig
+    model: ReadModel
+    board: Board
+    orders: Orders

@@ -1,0 +1,353 @@
+"""One experiment: verdict in words, the walk between its boundaries, numbers with their meaning, history, commands."""
+
+from typing import Any, Final
+
+import msgspec
+from nicegui import ui
+
+from console import numbers, wording
+from console.board import News
+from console.components import Ask, WalkChart
+from console.desk import Desk
+from console.documents import LivePoint, RunDocument
+from console.downloads import folder
+from console.model import ReadModelAwayError, live_point
+from console.orders import KafkaAwayError, NoReplyError, new_id
+from console.pages import parts
+from console.pages.figures import Figures
+from console.pages.rows import address
+from console.pages.shell import follow, set_classes, set_text, shell, tag
+from console.picture import frame
+from console.walk import Points, thinned
+from schemas import events
+
+_SHOWN_POINTS: Final = 1000
+_SENT_AT_MOST: Final = 3000
+
+_COMMANDS: Final[dict[str, dict[str, Any]]] = {
+    "start": {
+        "verb": "Start",
+        "title": "Start a run?",
+        "effect": "A new run opens. Observations from now on are applied, in the order in which they arrive.",
+    },
+    "pause": {
+        "verb": "Pause",
+        "title": "Pause this run?",
+        "effect": "Observations that arrive while it is paused are counted but left out of the walk, for good.",
+        "needs_reason": True,
+    },
+    "resume": {
+        "verb": "Resume",
+        "title": "Resume this run?",
+        "effect": "Observations from now on are applied again; the time limit moves by the length of the pause.",
+    },
+    "stop": {
+        "verb": "Stop the run",
+        "title": "Stop this run?",
+        "effect": "The run ends inconclusive, for good: a test stopped by hand accepts neither hypothesis.",
+        "needs_reason": True,
+        "is_final": True,
+    },
+}
+_ALLOWED: Final = {
+    "DEFINED": ("start",),
+    "RUNNING": ("pause", "stop"),
+    "PAUSED": ("resume", "stop"),
+    "HELD": ("stop",),
+    "DECIDED": ("start",),
+    "ARCHIVED": ("start",),
+}
+_KINDS: Final[dict[str, type[events.Command]]] = {
+    "start": events.Start,
+    "pause": events.Pause,
+    "resume": events.Resume,
+    "stop": events.Stop,
+}
+
+
+class ExperimentPage:
+    """One open page of one run."""
+
+    def __init__(self, desk: Desk, run: RunDocument, runs: list[RunDocument], walk: Points) -> None:
+        self._desk = desk
+        self._run = run
+        self._runs = runs
+        self._walk = walk
+        self._sent_n = 0
+        self._sent = 0
+        self._buttons: tuple[str, ...] | None = None
+
+    async def build(self) -> None:
+        """Build the page."""
+        run = self._run
+        ui.page_title(f"{run.name} · waldstream")
+        self._ask = Ask(self._confirmed)
+        self._header()
+        with tag("section", "card verdict", aria_label="Verdict") as self._verdict:
+            self._verdict_glyph = tag("div", "glyph", aria_hidden="true")
+            with tag("div"):
+                self._verdict_words = tag("p", "words")
+                self._verdict_note = tag("p", "note")
+        with tag("div", "columns"):
+            with tag("div", "stack"):
+                self._chart_card()
+                self._waiting = tag("section", "card")
+                with self._waiting:
+                    parts.waiting_for_observations(run)
+            with tag("section", "card", aria_label="Numbers"):
+                with tag("div", "head"):
+                    tag("h2", text="Numbers")
+                with tag("div", "figures"):
+                    self._figures = Figures(run)
+        with tag("div", "columns"):
+            with tag("section", "card", aria_label="History"):
+                with tag("div", "head"):
+                    tag("h2", text="History")
+                    tag("span", "note", "every event, who caused it and why")
+                self._history = tag("div", "body")
+            with tag("div", "stack"):
+                with tag("section", "card", aria_label="Archive") as self._archive_card:
+                    with tag("div", "head"):
+                        tag("h2", text="Archive")
+                    self._archive = tag("div", "body")
+                with tag("section", "card", aria_label="Design"):
+                    with tag("div", "head"):
+                        tag("h2", text="Design")
+                        tag("span", "note", "fixed before the first observation")
+                    with tag("div", "body"):
+                        parts.design(run, await self._desk.model.definition(run.experiment_id, run.definition_revision))
+        await self._show(News(all=True))
+        follow(self._desk.board, run.experiment_id, self._changed)
+
+    def _header(self) -> None:
+        run = self._run
+        with tag("div", "title-row"):
+            with tag("div", "text"):
+                with tag("nav", "crumbs", aria_label="Where you are"):
+                    tag("a", text="Overview", href="/")
+                    tag("span", text=" / ")
+                    tag("span", "mono", run.experiment_id)
+                tag("h1", "title", run.name)
+                with tag("div", "state-line", role="status"):
+                    with tag("span", "chip") as self._chip:
+                        self._chip_glyph = tag("span", "glyph", aria_hidden="true")
+                        self._chip_text = tag("span")
+                    self._headline = tag("span", "words")
+                with tag("div", "meta"):
+                    if run.owner:
+                        tag("span", text=f"Owner {run.owner}")
+                    for name in run.tags:
+                        tag("span", "tag", name)
+                    if run.run:
+                        parts.run_choice(run, self._runs)
+            self._actions = tag("div", "actions")
+
+    def _chart_card(self) -> None:
+        run = self._run
+        points = thinned(self._walk, _SHOWN_POINTS)
+        self._sent = len(points)
+        self._sent_n = int(points["n"][-1]) if len(points) else 0
+        with tag("section", "card", aria_label="The walk") as self._chart_box:
+            with tag("div", "head"):
+                tag("h2", text="The walk")
+                tag("span", "note", "only the last point decides; the way there is for diagnosis")
+                tag("div", "grow")
+                self._whole = tag("button", "button small", "Whole plan", type="button", aria_pressed="false")
+                self._whole.on("click", self._toggle_plan)
+                tag("button", "button small", "Save picture", type="button").on("click", self._save_picture)
+            with tag("div", "body"):
+                self._chart = WalkChart(_rows(points), frame(run, self._walk), self._description(self._point()))
+            parts.legend(run)
+
+    def _save_picture(self) -> None:
+        self._chart.save(f"{self._run.experiment_id}-{self._run.run}-walk.svg")
+
+    def _toggle_plan(self) -> None:
+        pressed = self._whole.props["aria-pressed"] == "false"
+        self._whole.props["aria-pressed"] = "true" if pressed else "false"
+        set_text(self._whole, "Fit the walk" if pressed else "Whole plan")
+        self._chart.show_whole_plan(pressed)
+
+    async def _changed(self, news: News) -> None:
+        """Fetch what changed, if it concerns this run, and show it."""
+        name = (self._run.experiment_id, self._run.run)
+        model = self._desk.model
+        try:
+            if news.all or name in news.names or news.timelines:
+                if self._run.run == 0 and self._desk.board.latest(self._run.experiment_id) not in (None, self._run):
+                    latest = self._desk.board.latest(self._run.experiment_id)
+                    if latest is not None and latest.run:
+                        ui.navigate.to(address(latest))
+                        return
+                self._run = await model.run(*name) or self._run
+            if news.all or name in news.names:
+                walk = await model.walk(*name)
+                if len(walk) or not len(self._walk):
+                    self._walk = walk
+            await self._show(news)
+        except ReadModelAwayError:
+            return  # the banner says so; what is shown stays, and the board wakes this page when Redis is back
+
+    async def _show(self, news: News) -> None:
+        run, point = self._run, self._point()
+        sign = wording.state(run)
+        set_classes(self._chip, f"chip {sign.tone}")
+        set_text(self._chip_glyph, sign.glyph)
+        set_text(self._chip_text, sign.text)
+        set_text(self._headline, wording.headline(run, point))
+        self._show_verdict(sign)
+        self._show_buttons()
+        has_walk = bool(len(self._walk)) or bool(run.n)
+        self._chart_box.set_visibility(has_walk)
+        self._waiting.set_visibility(not has_walk)
+        self._show_walk(point)
+        decision = None
+        if run.outcome is not None:
+            decision = await self._desk.model.decision(run.experiment_id, run.run)
+        self._figures.show(run, point, self._walk, decision)
+        if news.all or news.timelines:
+            await self._show_history()
+        self._show_archive()
+
+    def _show_verdict(self, sign: wording.Sign) -> None:
+        run = self._run
+        self._verdict.set_visibility(run.outcome is not None or run.state in ("PAUSED", "HELD"))
+        if run.outcome is not None:
+            words, note = wording.verdict(run)
+            if run.comment:
+                note = f"Reason given: {run.comment}. {note}"
+            elif run.failure:
+                note = f"{run.failure}. {note}"
+            if run.disputed:
+                note = f"Disputed: the archive's replay reached another decision. {note}"
+        else:
+            words, note = ("Paused: observations are counted, but left out of the walk until it is resumed.", "")
+        set_classes(self._verdict, f"card verdict {'bad' if run.disputed else sign.tone}")
+        set_text(self._verdict_glyph, sign.glyph)
+        set_text(self._verdict_words, words)
+        set_text(self._verdict_note, note)
+
+    def _show_buttons(self) -> None:
+        latest = self._desk.board.latest(self._run.experiment_id)
+        is_newest = latest is None or latest.run <= self._run.run
+        allowed = _ALLOWED.get(self._run.state, ()) if is_newest else ()
+        if allowed == self._buttons:
+            return
+        self._buttons = allowed
+        self._actions.clear()
+        with self._actions:
+            for kind in allowed:
+                again = kind == "start" and self._run.run
+                text = "Run again" if again else _COMMANDS[kind]["verb"].removesuffix(" the run")
+                style = "button primary" if kind in ("start", "resume") else "button"
+                button = tag("button", f"{style} danger" if kind == "stop" else style, text, type="button")
+                button.on("click", lambda _, kind=kind: self._ask.open({"type": kind, **_COMMANDS[kind]}))
+
+    def _show_walk(self, point: LivePoint | None) -> None:
+        around, label = frame(self._run, self._walk), self._description(point)
+        fresh = self._walk[self._walk["n"] > self._sent_n]
+        if len(fresh):
+            self._sent_n = int(fresh["n"][-1])
+            if self._sent + len(fresh) > _SENT_AT_MOST or len(fresh) > _SHOWN_POINTS:
+                few = thinned(self._walk, _SHOWN_POINTS)
+                self._sent = len(few)
+                self._chart.replace(_rows(few), around, label)
+                return
+            self._sent += len(fresh)
+            self._chart.append(_rows(fresh), label)
+        self._chart.reframe(around, label)
+
+    async def _show_history(self) -> None:
+        entries = await self._desk.model.timeline(self._run.experiment_id)
+        self._history.clear()
+        with self._history:
+            parts.history(entries, self._run)
+
+    def _show_archive(self) -> None:
+        run = self._run
+        found = folder(self._desk.config.archives, run.experiment_id, run.run)
+        self._archive_card.set_visibility(run.outcome is not None)
+        shown = run.state == "ARCHIVED" and found is not None
+        if run.outcome is None or getattr(self, "_archive_shown", None) == (shown, run.state):
+            return
+        self._archive_shown = (shown, run.state)
+        self._archive.clear()
+        with self._archive:
+            parts.archive(run, found if shown else None)
+
+    async def _confirmed(self, given: dict[str, str]) -> None:
+        """Send the command that was confirmed, and show the worker's answer."""
+        kind = _KINDS.get(str(given.get("type")))
+        if kind is None:
+            return
+        command = msgspec.convert(
+            {
+                "id": new_id(),
+                "experiment_id": self._run.experiment_id,
+                "actor": str(given.get("actor") or "")[:100] or "console",
+                "reason": str(given.get("reason") or "")[:500] or None,
+            },
+            kind,
+        )
+        try:
+            reply = await self._desk.orders.send(command)
+        except (KafkaAwayError, NoReplyError) as error:
+            self._ask.fail(str(error))
+            return
+        if reply.status == "rejected":
+            self._ask.fail(reply.message)
+            return
+        self._ask.close()
+
+    def _point(self) -> LivePoint | None:
+        return live_point(self._run.experiment_id, self._run.run, self._walk) if len(self._walk) else None
+
+    def _description(self, point: LivePoint | None) -> str:
+        run = self._run
+        ends = [f"{numbers.signed(run.upper)} (accept H1)" if run.upper is not None else "no H1 line"]
+        ends.append(f"{numbers.signed(run.lower)} (accept H0)" if run.lower is not None else "no H0 line")
+        llr = run.llr if run.llr is not None else (point.llr if point is not None else 0.0)
+        n = run.n if run.n is not None else (point.n if point is not None else 0)
+        return (
+            f"Walk of the log-likelihood ratio against n: {numbers.signed(llr)} nats after {numbers.count(n)} "
+            f"observations, between {' and '.join(ends)}. {wording.state(run).text}."
+        )
+
+
+def _rows(points: Points) -> list[list[float]]:
+    return [[n, llr, p_value, at] for n, llr, p_value, _, _, at in points.tolist()]
+
+
+async def build(desk: Desk, experiment_id: str, number: int | None) -> None:
+    """Build the page of a run, of the newest one if `number` is None."""
+    with shell(desk, "") as _:
+        try:
+            runs = await desk.model.runs_of(experiment_id)
+            run = next((it for it in runs if number in (None, it.run)), None)
+            walk = await desk.model.walk(experiment_id, run.run) if run is not None else None
+        except ReadModelAwayError:
+            parts.unavailable()
+            _reload_when_back(desk)
+            return
+        if run is None or walk is None:
+            parts.not_found(experiment_id, number)
+            _reload_when_known(desk, experiment_id, number)
+            return
+        await ExperimentPage(desk, run, runs, walk).build()
+
+
+def _reload_when_back(desk: Desk) -> None:
+    def reload(_: News) -> None:
+        if desk.board.health.is_redis_up:
+            ui.navigate.reload()
+
+    follow(desk.board, None, reload)
+
+
+def _reload_when_known(desk: Desk, experiment_id: str, number: int | None) -> None:
+    def reload(_: News) -> None:
+        latest = desk.board.latest(experiment_id)
+        if latest is not None and (number is None or latest.run >= number):
+            ui.navigate.reload()
+
+    follow(desk.board, experiment_id, reload)

@@ -1,0 +1,78 @@
+"""A worker killed under load, at random and at every named point of a step: nothing is lost, nothing doubled."""
+
+import random
+import signal
+import time
+
+import pytest
+
+from tests.faults.oracle import Verdict, judge
+from tests.faults.workload import Workload
+from tests.processors.installation import Installation, Worker, until
+
+pytestmark = pytest.mark.stack
+
+POINTS = ("during_takeover", "before_first_commit", "before_send", "after_send", "before_commit", "after_commit")
+
+
+def assert_exact(verdict: Verdict) -> None:
+    assert (verdict.lost, verdict.doubled, verdict.wrong_decisions) == (0, 0, 0), verdict
+    assert not verdict.differences, "\n".join(verdict.differences)
+    assert verdict.records > 0
+
+
+def grown(installation: Installation, by: int) -> None:
+    """Return once so many more records were counted."""
+    before = sum(installation.counted().values())
+    until(lambda: [True] if sum(installation.counted().values()) >= before + by else [], 60)
+
+
+def end(installation: Installation, worker: Worker) -> None:
+    installation.wait_until_counted(90)
+    worker.process.terminate()
+    assert worker.wait(20) == 0, worker.words()
+
+
+def test_without_a_fault_the_committed_facts_equal_the_replay(installation: Installation) -> None:
+    worker = installation.start()
+    workload = Workload(installation, seed=1)
+    workload.define()
+    with workload:
+        grown(installation, 5_000)
+    end(installation, worker)
+    assert_exact(judge(installation))
+
+
+def test_five_kills_at_random_moments_under_load_change_nothing(installation: Installation) -> None:
+    moments = random.Random(5)
+    worker = installation.start(instance_id="w")
+    workload = Workload(installation, seed=2)
+    workload.define()
+    with workload:
+        for _ in range(5):
+            grown(installation, 2_000)
+            time.sleep(moments.uniform(0.0, 0.3))  # the fault's own moment, not a wait for anything
+            worker.signal(signal.SIGKILL)
+            worker.wait()
+            worker = installation.start(instance_id="w")
+        grown(installation, 2_000)
+    end(installation, worker)
+    assert_exact(judge(installation))
+
+
+def test_a_kill_at_each_named_point_of_a_step_changes_nothing(installation: Installation) -> None:
+    worker = installation.start(instance_id="w")
+    workload = Workload(installation, seed=3)
+    workload.define()
+    with workload:
+        grown(installation, 2_000)
+        worker.signal(signal.SIGKILL)
+        worker.wait()
+        for point in POINTS:
+            times = 1 if point in ("during_takeover", "before_first_commit") else 10
+            worker = installation.start(instance_id="w", kill=[point, times])
+            assert worker.wait(60) == -signal.SIGKILL, worker.words()
+        worker = installation.start(instance_id="w")
+        grown(installation, 2_000)
+    end(installation, worker)
+    assert_exact(judge(installation))

@@ -1,0 +1,14 @@
+"""One installation for the tests of this folder."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.waldstream.installation import System, installed
+
+
+@pytest.fixture(scope="session")
+def system(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One worker, runner and exporter: use experiment ids of your own."""
+    with installed(kafka, redis_url, tmp_path_factory.mktemp("system"), ("worker", "runner", "exporter")) as system:
+        yield system
