@@ -135,7 +135,7 @@ def _fit_standardised(weights: FloatArray, scores: FloatArray, effect: float) ->
         multiplier[active] = _multiplier(w, x, multiplier[active])
         ratio = 1.0 + multiplier[active, None] * x
         p = w / ratio
-        mean[active] = p @ scores
+        mean[active] = (p * scores).sum(axis=1)  # not `@`: its last bits depend on how many rows there are
         sd[active] = np.sqrt((p * (scores - mean[active, None]) ** 2).sum(axis=1))
         fitted[active] = -np.log(ratio)
         moved = np.maximum(np.abs(mean[active] - m[:, 0]), np.abs(sd[active] - s[:, 0]))
@@ -184,7 +184,7 @@ def _fit_by_search(weights: FloatArray, scores: FloatArray, effect: float) -> Fl
         m = means[:, None]
         x = scores - m / 2.0 - effect**2 / (2.0 * m) * (scores - m) ** 2
         ratio = 1.0 + _multiplier(games, x)[:, None] * x
-        return -np.log(ratio), (games / ratio) @ scores - means
+        return -np.log(ratio), (games / ratio * scores).sum(axis=1) - means
 
     spread = np.cos(np.linspace(0.0, math.pi, 130)[1:-1]) / math.sqrt(1.0 + effect**2)
     near_scores = [score * (1.0 + spread) for score in scores[scores > 0.0]]
@@ -204,7 +204,7 @@ def _fit_by_search(weights: FloatArray, scores: FloatArray, effect: float) -> Fl
         fitted, gap = fit(games, (low + high) / 2.0)
         # a change of sign at a pole of x is no solution
         for k in np.flatnonzero(np.abs(gap) < 1e-9):
-            value = float(fitted[k] @ games[k])
+            value = float((fitted[k] * games[k]).sum())
             if value > likelihood[start + row[k]]:
                 likelihood[start + row[k]], best[start + row[k]] = value, fitted[k]
     return best

@@ -24,7 +24,7 @@ _BLOCK = 2048
 """Ratios computed at once, so that the nodes of all of them stay in the processor's cache."""
 _DEPTH = 45.0
 """The integrand is followed down to exp(-45) of its peak: what is left out is below double precision."""
-_EXP_TAIL = [1.0 / math.factorial(k) for k in range(15, 1, -1)]
+_EXP_TAIL = [1.0 / math.factorial(k) for k in range(12, 1, -1)]
 """Coefficients of (e^x - 1 - x) / x^2, highest power first."""
 _STIRLING = [1.0 / 1188.0, -1.0 / 1680.0, 1.0 / 1260.0, -1.0 / 360.0, 1.0 / 12.0]
 """Coefficients of Stirling's series x (log Gamma(x) - ...) in 1 / x^2, highest power first."""

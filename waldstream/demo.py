@@ -13,7 +13,6 @@ from typing import Any
 from rich.table import Table
 
 from experiments.definition import parse
-from exporter.verify import verify
 from producers.client import Client
 from schemas import events
 from waldstream.following import Follower
@@ -84,11 +83,14 @@ def _definition(name: str) -> dict[str, Any]:
 
 
 def _run(client: Client, definition: dict[str, Any], is_live: bool) -> None:
+    key, patience = definition["id"], _DECISION_SECONDS
     if is_live:  # an earlier demonstration was interrupted
-        client.stop(definition["id"], reason="a new demonstration begins", timeout=_DECISION_SECONDS)
-    reply = client.run(definition, reason="demonstration", timeout=_DECISION_SECONDS)
-    if reply.status == "rejected":
-        raise DemoError(f"{reply.experiment_id}: rejected ({reply.code}): {reply.message}")
+        client.stop(key, reason="a new demonstration begins", timeout=patience)
+    # Answered once a worker is there; a run that began before that would have lost some of its time limit.
+    replies = [client.define(definition, timeout=patience), client.start(key, reason="demonstration", timeout=patience)]
+    for reply in replies:
+        if reply.status == "rejected":
+            raise DemoError(f"{key}: rejected ({reply.code}): {reply.message}")
 
 
 def _print(follower: Follower, ids: list[str]) -> None:
@@ -125,6 +127,8 @@ def _verify(follower: Follower, ids: list[str], running: Installation) -> None:
 
 
 def _verified(archived: events.Archived) -> None:
+    from exporter.verify import verify  # pandas and Arrow: not before the first decision
+
     result = verify(Path(archived.location), archived.manifest_digest)
     if not result.ok:
         raise DemoError(f"{archived.location}: not verified: {'; '.join(result.reasons)}")

@@ -44,7 +44,7 @@ class Run:
 
     def archive(self, folder: Path, size: int = 400) -> Archive:
         """Return the run's archive, its table in `folder`; the records come `size` at a time."""
-        first = self.timeline[-1].event.offset or 0
+        first = self.decision.offset or 0
         last = first if self.decision.index is not None else first - 1
         inside = [record for record in self.records if record.offset <= last]
         batches = [inside[begin : begin + size] for begin in range(0, len(inside), size)]

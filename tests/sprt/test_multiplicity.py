@@ -67,6 +67,26 @@ def test_lord_levels_are_those_of_the_r_package() -> None:
     assert result.rejected.tolist() == [0, 2]
 
 
+@given(P_VALUES, LEVELS, st.floats(0.01, 1.0))
+def test_lord_levels_follow_their_formula(p: list[float], alpha: float, share: float) -> None:
+    w0 = share * alpha
+    result = lord_plus_plus(p, alpha, w0)
+
+    def discount(t: int) -> float:
+        return 0.07720838 * math.log(max(t, 2)) / (t * math.exp(math.sqrt(math.log(t)))) if t >= 1 else 0.0
+
+    for t, level in enumerate(result.levels):
+        earlier = [tau for tau in result.rejected if tau < t]
+        first, later = sum(discount(t - tau) for tau in earlier[:1]), sum(discount(t - tau) for tau in earlier[1:])
+        assert level == pytest.approx(w0 * discount(t + 1) + (alpha - w0) * first + alpha * later, rel=1e-12)
+
+
+def test_lord_rejects_a_p_exactly_at_its_level() -> None:
+    level = lord_plus_plus([1.0], 0.05).levels[0]
+
+    assert lord_plus_plus([level], 0.05).rejected.tolist() == [0]
+
+
 @given(P_VALUES, LEVELS)
 def test_lord_spends_at_most_alpha_per_rejection(p: list[float], alpha: float) -> None:
     result = lord_plus_plus(p, alpha)

@@ -36,11 +36,12 @@ def demo(
 ) -> None:
     """Run four experiments on real parts: H0, H1, p-value, time limit; each is archived and verified."""
     from stack.process import sigterm_unwinds
-    from waldstream.demo import demonstrate
     from waldstream.up import installation, wait_for_console
 
     begun = time.monotonic()
     with sigterm_unwinds(), installation(settings.load()) as running:
+        from waldstream.demo import demonstrate  # while the roles come up
+
         demonstrate(running, begun)
         wait_for_console(running)
         out.print(f"console   {running.console_url}")
