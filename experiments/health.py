@@ -5,12 +5,12 @@ a suspect observation is shown, not purged.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from scipy.special import chdtrc
 
 from experiments.memory import Experiment, Share
-from sprt import Bernoulli, Exponential, Family, NegativeBinomial, Normal, Poisson
 from sprt.mixtures import beta_mixture_log_e
 
 #: A run with fewer observations is not judged by its halves or its sources.
@@ -96,26 +96,21 @@ def _drift(experiment: Experiment) -> dict[str, Any] | None:
 def _spread(experiment: Experiment, parts: list[Share]) -> float | None:
     """Return the chi-square statistic of the parts' means about their common mean, None without a known variance."""
     n, total = sum(part.observations for part in parts), math.fsum(part.total for part in parts)
-    variance = _variance(experiment.design.model, total / n)
-    if variance is None or variance <= 0:
+    model = experiment.design.model
+    variance = _VARIANCES[model.name](model, total / n) if model.name in _VARIANCES else 0.0
+    if variance <= 0:
         return None
     return math.fsum(p.observations * (p.total / p.observations - total / n) ** 2 for p in parts) / variance
 
 
-def _variance(model: Family, mean: float) -> float | None:
-    """Return the variance of one observation at a mean, None where the family does not know it."""
-    if isinstance(model, Bernoulli):
-        return mean * (1 - mean)
-    if isinstance(model, Normal):
-        return model.sd**2
-    if isinstance(model, Poisson):
-        return mean
-    if isinstance(model, Exponential):
-        return mean**2
-    if isinstance(model, NegativeBinomial):
-        return mean + mean**2 / model.dispersion
-    return None
-
+#: The variance of one observation at a mean, for the families that know it.
+_VARIANCES: dict[str, Callable[[Any, float], float]] = {
+    "bernoulli": lambda _, mean: mean * (1 - mean),
+    "normal": lambda model, _: model.sd**2,
+    "poisson": lambda _, mean: mean,
+    "exponential": lambda _, mean: mean**2,
+    "negative_binomial": lambda model, mean: mean + mean**2 / model.dispersion,
+}
 
 _CHECKS = {
     "duplicates": _duplicates,
