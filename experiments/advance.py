@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 from immutables import Map
 
-from experiments import due, facts
+from experiments import due, facts, slots
 from experiments.batch import (
     ArchiveBatch,
     Batch,
@@ -19,6 +19,7 @@ from experiments.batch import (
     Forwarded,
     Ints,
     ObservationBatch,
+    QueueBatch,
     Rejected,
     Result,
     Tick,
@@ -26,7 +27,7 @@ from experiments.batch import (
 from experiments.commands import answer
 from experiments.facts import Moment
 from experiments.folding import fold_records
-from experiments.memory import Experiment, Memory, State
+from experiments.memory import Experiment, Memory, Queue, State
 from experiments.times import moment
 from schemas import events
 from schemas.partitions import partition_of
@@ -42,7 +43,7 @@ def advance(memory: Memory, batch: Batch) -> tuple[Memory, Emissions]:
     """
     if isinstance(batch, Tick):
         return _tick(memory, batch)
-    name = {ObservationBatch: "observations", ControlBatch: "control", ArchiveBatch: "archives"}[type(batch)]
+    name = _INPUTS[type(batch)]
     if batch.first != memory.positions.get(name, batch.first):
         raise ValueError(f"{name}: the batch begins at {batch.first}, the position is {memory.positions[name]}")
     memory = replace(memory, positions=memory.positions.set(name, batch.next))
@@ -50,13 +51,24 @@ def advance(memory: Memory, batch: Batch) -> tuple[Memory, Emissions]:
         return _observations(memory, batch)
     if isinstance(batch, ControlBatch):
         return _control(memory, batch)
-    return _archives(memory, batch)
+    if isinstance(batch, ArchiveBatch):
+        return _archives(memory, batch)
+    return _queues(memory, batch)
+
+
+_INPUTS = {
+    ObservationBatch: "observations",
+    ControlBatch: "control",
+    ArchiveBatch: "archives",
+    QueueBatch: "queues",
+}
 
 
 def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emissions]:
     results = np.full(len(batch.offset), Result.REJECTED, np.int8)
     experiments = memory.experiments
     control: list[events.Lifecycle] = []
+    queues: list[events.QueueEvent] = []
     walks: list[events.WalkPoint] = []
     rejected = list(batch.undecodable)
     forwarded: list[Forwarded] = []
@@ -77,6 +89,7 @@ def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emis
             rejected += folded.rejected
             walks += folded.walks
             control += folded.control
+            queues += slots.follow_up(experiment, folded.control)
             hot.append(experiment_id)
             if folded.control:
                 cold.append(experiment_id)
@@ -86,6 +99,7 @@ def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emis
         total = total.set(name, total.get(name, 0) + number)
     emissions = Emissions(
         control=tuple(control),
+        queues=tuple(queues),
         walks=tuple(walks),
         rejected=tuple(sorted(rejected, key=lambda record: record.offset)),
         forwarded=tuple(sorted(forwarded, key=lambda record: record.offset)),
@@ -119,6 +133,7 @@ def _counts(results: np.ndarray[tuple[int], np.dtype[np.int8]], undecodable: int
 def _control(memory: Memory, batch: ControlBatch) -> tuple[Memory, Emissions]:
     experiments = memory.experiments
     control: list[events.Reply | events.Lifecycle] = []
+    queues: list[events.QueueEvent] = []
     forwarded = []
     changed: dict[str, None] = {}
     started: dict[str, None] = {}
@@ -132,6 +147,7 @@ def _control(memory: Memory, batch: ControlBatch) -> tuple[Memory, Emissions]:
         before = experiments.get(experiment_id)
         after, emitted = answer(before, record, now)
         control += emitted
+        queues += slots.follow_up(before, [event for event in emitted if isinstance(event, events.Lifecycle)])
         if after is not None and after is not before:
             experiments = experiments.set(experiment_id, after)
             changed[experiment_id] = None
@@ -139,6 +155,7 @@ def _control(memory: Memory, batch: ControlBatch) -> tuple[Memory, Emissions]:
                 started[experiment_id] = None
     emissions = Emissions(
         control=tuple(control),
+        queues=tuple(queues),
         rejected=batch.undecodable,
         forwarded=tuple(forwarded),
         cold=tuple(changed),
@@ -167,10 +184,27 @@ def _tick(memory: Memory, tick: Tick) -> tuple[Memory, Emissions]:
     now = Moment(moment(tick.at), memory.partition, memory.positions.get("observations", 0))
     experiments: Map[str, Experiment] = memory.experiments
     control: list[events.Lifecycle] = []
-    cold = []
-    for experiment_id, makers in due.what_is_due(memory, tick.at, now):
-        experiment, emitted = facts.follow(experiments[experiment_id], *makers)
-        experiments = experiments.set(experiment_id, experiment)
+    queues: list[events.QueueEvent] = []
+    cold, hot = [], []
+    for experiment_id, (after, emitted) in due.what_is_due(memory, tick.at, now):
+        before = experiments[experiment_id]
+        experiments = experiments.set(experiment_id, after)
         control += emitted
+        queues += slots.follow_up(before, emitted)
         cold.append(experiment_id)
-    return replace(memory, experiments=experiments), Emissions(control=tuple(control), cold=tuple(cold))
+        if after.hot is not before.hot:
+            hot.append(experiment_id)
+    emissions = Emissions(control=tuple(control), queues=tuple(queues), cold=tuple(cold), hot=tuple(hot))
+    return replace(memory, experiments=experiments), emissions
+
+
+def _queues(memory: Memory, batch: QueueBatch) -> tuple[Memory, Emissions]:
+    queues, grants = memory.queues, []
+    changed: dict[str, None] = {}
+    for timestamp, event in batch.records:
+        queue, given = slots.grant(slots.settle(queues.get(event.queue, Queue()), event), moment(timestamp))
+        queues = queues.set(event.queue, queue)
+        grants += given
+        changed[event.queue] = None
+    emissions = Emissions(grants=tuple(grants), queue_rows=tuple(changed), rejected=batch.undecodable)
+    return replace(memory, queues=queues), emissions

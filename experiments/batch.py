@@ -93,6 +93,18 @@ class ObservationBatch:
         )
 
 
+def gather(batch: ObservationBatch, rows: Ints) -> tuple[Floats, Ints, np.ndarray[tuple[int], np.dtype[np.int8]]]:
+    """Return the values of the rows one after another, how many there are up to each row's end, and their arms."""
+    starts = batch.value_starts
+    lengths = starts[rows + 1] - starts[rows]
+    ends = np.cumsum(lengths)
+    if rows[-1] - rows[0] + 1 == len(rows):
+        xs = batch.values[starts[rows[0]] : starts[rows[-1] + 1]]
+    else:
+        xs = batch.values[np.arange(ends[-1]) + np.repeat(starts[rows] - (ends - lengths), lengths)]
+    return xs, ends, np.repeat(batch.arm[rows], lengths).astype(np.int8)
+
+
 @dataclass(frozen=True, slots=True)
 class Malformed:
     """A control record that names a command but is not a valid one; what could be read of it is kept for the reply."""
@@ -105,11 +117,11 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True)
 class ControlRecord:
-    """One command as read: `solution` accompanies `define` and `run`, solved off the stream's path."""
+    """One command or grant as read: `solution` accompanies `define` and `run`, solved off the stream's path."""
 
     offset: int
     timestamp: int
-    command: events.Command | Malformed
+    command: events.Command | events.SlotGranted | Malformed
     solution: Solution | Refusal | None = None
 
 
@@ -135,6 +147,17 @@ class ArchiveBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueBatch:
+    """Records of `sprt.queues` of one partition, each with its Kafka timestamp in microseconds."""
+
+    partition: int
+    first: int
+    next: int
+    records: tuple[tuple[int, events.QueueEvent], ...]
+    undecodable: tuple[Rejected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """At `at` (microseconds) the clock was read, and since then the observations were read to the end they had then."""
 
@@ -142,22 +165,26 @@ class Tick:
     at: int
 
 
-Batch = ObservationBatch | ControlBatch | ArchiveBatch | Tick
+Batch = ObservationBatch | ControlBatch | ArchiveBatch | QueueBatch | Tick
 
 
 @dataclass(frozen=True, slots=True)
 class Emissions:
     """Everything that one step puts into its transaction, beside the position row.
 
-    `cold` and `hot` name the experiments whose rows changed. `results` has the fate of each row of an observation
-    batch, `counts` the records by result name, undecodable ones included.
+    `queues` and `grants` go to the partitions of their queue and their experiment, all else stays on this one. `cold`,
+    `hot` and `queue_rows` name the experiments and queues whose rows changed. `results` has the fate of each row of an
+    observation batch, `counts` the records by result name, undecodable ones included.
     """
 
     control: tuple[events.Reply | events.Lifecycle, ...] = ()
+    queues: tuple[events.QueueEvent, ...] = ()
+    grants: tuple[events.SlotGranted, ...] = ()
     walks: tuple[events.WalkPoint, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     forwarded: tuple[Forwarded, ...] = ()
     cold: tuple[str, ...] = ()
     hot: tuple[str, ...] = ()
+    queue_rows: tuple[str, ...] = ()
     results: npt.NDArray[np.int8] = field(default_factory=lambda: np.empty(0, np.int8))
     counts: dict[str, int] = field(default_factory=dict)

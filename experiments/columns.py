@@ -4,12 +4,21 @@ Every record ends in a row or among the undecodable ones, which keep their offse
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
 
-from experiments.batch import NONE, ArchiveBatch, ControlBatch, ControlRecord, Malformed, ObservationBatch, Rejected
+from experiments.batch import (
+    NONE,
+    ArchiveBatch,
+    ControlBatch,
+    ControlRecord,
+    Malformed,
+    ObservationBatch,
+    QueueBatch,
+    Rejected,
+)
 from experiments.planning import Refusal, Solution
 from schemas import codecs, events
 
@@ -116,8 +125,26 @@ def archive_batch(partition: int, first: int, following: int, records: Sequence[
     return ArchiveBatch(partition, first, following, tuple(written))
 
 
-def _control_record(record: RawRecord) -> events.Command | Malformed | Rejected | None:
-    """Return the command, what is wrong with it, or None for a reply or a lifecycle event."""
+def queue_batch(partition: int, first: int, following: int, records: Sequence[RawRecord]) -> QueueBatch:
+    """Return what the records say of queues; bytes that say nothing of them are rejected."""
+    told: list[tuple[int, events.QueueEvent]] = []
+    undecodable = []
+    for record in records:
+        try:
+            event = cast("events.QueueEvent", codecs.decode(record.value, *events.QUEUE))
+        except codecs.MalformedError as error:
+            undecodable.append(Rejected(record.offset, "not_a_command", str(error)[:1000]))
+            continue
+        if codecs.EXPERIMENT_ID.fullmatch(event.queue):
+            told.append((record.timestamp, event))
+        else:
+            message = f"queue: {event.queue[:80]!r}; allowed: [a-z0-9][a-z0-9._-]{{0,62}}"
+            undecodable.append(Rejected(record.offset, "not_a_command", message))
+    return QueueBatch(partition, first, following, tuple(told), tuple(undecodable))
+
+
+def _control_record(record: RawRecord) -> events.Command | events.SlotGranted | Malformed | Rejected | None:
+    """Return the command or grant, what is wrong with it, or None for a reply or a lifecycle event."""
     try:
         peek = msgspec.json.decode(record.value or b"", type=_Peek) if (record.value or b"")[:1] == b"{" else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -128,6 +155,8 @@ def _control_record(record: RawRecord) -> events.Command | Malformed | Rejected 
         event = codecs.decode(record.value, *events.CONTROL)
     except codecs.MalformedError as error:
         return _malformed(record, peek, error)
+    if isinstance(event, events.SlotGranted):
+        return event
     if not isinstance(event, events.Command):
         return None
     if not codecs.EXPERIMENT_ID.fullmatch(event.experiment_id):

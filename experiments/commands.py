@@ -6,7 +6,7 @@ first answer again), then form, expiry, version, state, definition.
 
 from dataclasses import replace
 
-from experiments import transitions
+from experiments import facts, transitions
 from experiments.batch import ControlRecord, Malformed
 from experiments.facts import Moment
 from experiments.memory import Answer, Experiment, State
@@ -22,6 +22,8 @@ def answer(
 ) -> tuple[Experiment | None, list[events.Reply | events.Lifecycle]]:
     """Return the experiment after the command, its reply, and the events that follow; an unknown id leaves no state."""
     command = record.command
+    if isinstance(command, events.SlotGranted):
+        return _granted(experiment, command, now)
     command_id = command.command_id if isinstance(command, Malformed) else command.id
     earlier = None if experiment is None else dict(experiment.cold.answers).get(command_id)
     if earlier is not None:
@@ -39,8 +41,19 @@ def answer(
     return _remember(after, command_id, given), [*emitted, _reply(command_id, command.experiment_id, given, now)]
 
 
+def _granted(
+    experiment: Experiment | None, grant: events.SlotGranted, now: Moment
+) -> tuple[Experiment | None, list[events.Reply | events.Lifecycle]]:
+    """Return the experiment started if it still waits for this slot; one that no longer does has given it back."""
+    if experiment is None or experiment.cold.state is not State.QUEUED or experiment.cold.run != grant.run:
+        return experiment, []
+    after, emitted = facts.follow(experiment, facts.granted(now, grant))
+    return after, list(emitted)
+
+
 def _refusal(experiment: Experiment | None, record: ControlRecord) -> Refusal | None:
     command = record.command
+    assert not isinstance(command, events.SlotGranted)  # noqa: S101 a grant is not answered
     if isinstance(command, Malformed):
         return Refusal(command.code, command.message)
     if command.expires_at is not None and micros(command.expires_at) < record.timestamp:

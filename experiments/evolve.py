@@ -1,7 +1,9 @@
 """How a lifecycle event changes an experiment: the same for the worker that emits it and for a replay that reads it."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 import sprt
 from experiments.memory import Cold, Experiment, Hot, State
@@ -17,63 +19,145 @@ def evolve(experiment: Experiment | None, event: events.Lifecycle) -> Experiment
     if experiment is None:
         raise ValueError(f"{type(event).__name__} {event.id} comes before any definition")
     cold = replace(experiment.cold, version=event.version)
+    change = _CHANGES.get(type(event))
+    cold = cold if change is None else replace(cold, **change(cold, event))
+    return replace(experiment, cold=cold, hot=_hot(experiment, event))
+
+
+def _hot(experiment: Experiment, event: events.Lifecycle) -> Hot:
     if isinstance(event, events.Started):
-        return _started(experiment, cold, event)
-    if isinstance(event, events.Paused):
-        return replace(experiment, cold=replace(cold, state=State.PAUSED, pause_began=event.at))
-    if isinstance(event, events.Resumed):
-        cold = replace(cold, state=State.RUNNING, pause_began=None, deadline=event.deadline)
-        return replace(experiment, cold=cold, hot=replace(experiment.hot, last_applied=micros(event.at)))
-    if isinstance(event, events.Decision):
-        cold = replace(cold, state=State.DECIDED, pause_began=None, source_end=None, decision_id=event.id)
-        return replace(experiment, cold=cold)
-    if isinstance(event, events.Cancelled):
-        return replace(experiment, cold=replace(cold, state=State.CANCELLED))
-    if isinstance(event, events.Archived) and cold.state is State.DECIDED:
-        return replace(experiment, cold=replace(cold, state=State.ARCHIVED))
-    return replace(experiment, cold=cold)
+        fresh, earlier = sprt.init(experiment.design), experiment.hot.all_counts()
+        return Hot(run=event.run, statistic=fresh, earlier=earlier, last_applied=micros(event.at))
+    if isinstance(event, events.Resumed):  # the stall clock begins anew
+        return replace(experiment.hot, last_applied=micros(event.at))
+    return experiment.hot
 
 
 def _defined(experiment: Experiment | None, event: events.Defined) -> Experiment:
     design = stored_design(event.definition, event.lower, event.upper)
-    cold = Cold(
-        experiment_id=event.experiment_id,
-        definition=event.definition,
-        definition_revision=event.definition_revision,
-        design_digest=event.design_digest,
-        definition_digest=event.definition_digest,
-        lower=event.lower,
-        upper=event.upper,
-        certificate=event.certificate,
-        version=event.version,
-    )
+    changes = {
+        "definition": event.definition,
+        "definition_revision": event.definition_revision,
+        "design_digest": event.design_digest,
+        "definition_digest": event.definition_digest,
+        "lower": event.lower,
+        "upper": event.upper,
+        "certificate": event.certificate,
+        "version": event.version,
+        "schedule_anchor": event.at,
+        "due": None,
+        "scheduled_runs": 0,
+    }
     if experiment is None:
+        cold = Cold(experiment_id=event.experiment_id, **changes)  # type: ignore[arg-type]  # the fields above
         return Experiment(cold, Hot(run=0, statistic=sprt.init(design)), design)
-    kept = experiment.cold
-    cold = replace(cold, state=kept.state, run=kept.run, decision_id=kept.decision_id, answers=kept.answers)
-    return Experiment(cold, experiment.hot, design)
-
-
-def _started(experiment: Experiment, cold: Cold, event: events.Started) -> Experiment:
-    cold = replace(
-        cold,
-        state=State.RUNNING,
-        run=event.run,
-        started_at=event.at,
-        deadline=event.deadline,
-        pause_began=None,
-        source_end=None,
-        decision_id=None,
-    )
-    hot = Hot(
-        run=event.run,
-        statistic=sprt.init(experiment.design),
-        earlier=experiment.hot.all_counts(),
-        last_applied=micros(event.at),
-    )
-    return replace(experiment, cold=cold, hot=hot)
+    return replace(experiment, cold=replace(experiment.cold, **changes), design=design)  # type: ignore[arg-type]  # same
 
 
 def extended(deadline: datetime | None, pause_began: datetime | None, now: datetime) -> datetime | None:
     """Return the deadline moved by the length of a pause that ends now."""
     return deadline if deadline is None or pause_began is None else deadline + (now - pause_began)
+
+
+def _scheduled(_: Cold, event: events.Scheduled) -> dict[str, Any]:
+    return {"due": event.due}
+
+
+def _queued(cold: Cold, event: events.Queued) -> dict[str, Any]:
+    return {
+        "state": State.QUEUED,
+        "run": event.run,
+        "slot": event.queue,
+        "attempt": event.attempt,
+        "retry_of": event.retry_of,
+        "retry_at": None,
+        **_after_firing(cold, event),
+    }
+
+
+def _started(cold: Cold, event: events.Started) -> dict[str, Any]:
+    return {
+        "state": State.RUNNING,
+        "run": event.run,
+        "started_at": event.at,
+        "deadline": event.deadline,
+        "pause_began": None,
+        "source_end": None,
+        "decision_id": None,
+        "last_reason": None,
+        "attempt": event.attempt,
+        "retry_of": event.retry_of,
+        "retry_at": None,
+        "is_held": False,
+        "withheld": None,
+        **({} if cold.state is State.QUEUED else _after_firing(cold, event)),
+    }
+
+
+def _after_firing(cold: Cold, event: events.Lifecycle) -> dict[str, Any]:
+    """Return what changes when the schedule itself has led to a run: it has been fired, the next due time follows."""
+    fired = cold.due is not None and event.cause == firing_id(cold)
+    return {"due": None, "scheduled_runs": cold.scheduled_runs + 1} if fired else {}
+
+
+def firing_id(cold: Cold) -> str:
+    """Return the id of the firing that is due: `<experiment>/<due time>`."""
+    return f"{cold.experiment_id}/{cold.due.isoformat() if cold.due else ''}"
+
+
+def _paused(_: Cold, event: events.Paused) -> dict[str, Any]:
+    return {"state": State.PAUSED, "pause_began": event.at}
+
+
+def _resumed(_: Cold, event: events.Resumed) -> dict[str, Any]:
+    return {"state": State.RUNNING, "pause_began": None, "deadline": event.deadline}
+
+
+def _held(cold: Cold, event: events.Held) -> dict[str, Any]:
+    if not event.withheld:
+        return {"is_held": True}
+    return {"is_held": True, "state": State.HELD, "withheld": event.withheld, "pause_began": cold.pause_began}
+
+
+def _released(_: Cold, __: events.Released) -> dict[str, Any]:
+    return {"is_held": False}
+
+
+def _decided(_: Cold, event: events.Decision) -> dict[str, Any]:
+    return {
+        "state": State.DECIDED,
+        "pause_began": None,
+        "source_end": None,
+        "decision_id": event.id,
+        "last_reason": event.reason,
+        "is_held": False,
+        "withheld": None,
+        "slot": None,
+    }
+
+
+def _retrying(_: Cold, event: events.Retrying) -> dict[str, Any]:
+    return {"retry_at": event.due}
+
+
+def _cancelled(_: Cold, __: events.Cancelled) -> dict[str, Any]:
+    return {"state": State.CANCELLED, "due": None, "retry_at": None, "slot": None}
+
+
+def _archived(cold: Cold, __: events.Archived) -> dict[str, Any]:
+    return {"state": State.ARCHIVED} if cold.state is State.DECIDED else {}
+
+
+_CHANGES: dict[type[events.Lifecycle], Callable[[Cold, Any], dict[str, Any]]] = {
+    events.Scheduled: _scheduled,
+    events.Queued: _queued,
+    events.Started: _started,
+    events.Paused: _paused,
+    events.Resumed: _resumed,
+    events.Held: _held,
+    events.Released: _released,
+    events.Decision: _decided,
+    events.Retrying: _retrying,
+    events.Cancelled: _cancelled,
+    events.Archived: _archived,
+}

@@ -7,6 +7,7 @@ from typing import Any
 
 from experiments.estimates import naive_estimate
 from experiments.evolve import evolve, extended
+from experiments.health import checks
 from experiments.memory import Experiment
 from experiments.planning import Solution
 from schemas import events
@@ -54,20 +55,84 @@ def defined(
     )
 
 
-def started(now: Moment, **why: Any) -> Maker:
-    """Return the maker of the fact that a new run is open."""
+def opened(now: Moment, *, attempt: int = 1, retry_of: int | None = None, **why: Any) -> Maker:
+    """Return the maker of a new run's first fact: that it waits for a slot of its queue, or has started."""
 
-    def make(experiment: Experiment) -> events.Started:
-        cold = experiment.cold
-        limit = experiment.limit("max_duration")
-        return events.Started(
-            **_head(cold.experiment_id, cold.run + 1, cold.version + 1, now, why),
-            definition_revision=cold.definition_revision,
-            design_digest=cold.design_digest,
-            deadline=None if limit is None else now.at + timedelta(microseconds=limit),
+    def make(experiment: Experiment) -> events.Lifecycle:
+        cold, queue = experiment.cold, experiment.cold.definition["schedule"]["queue"]
+        tries = {"attempt": attempt, "retry_of": retry_of}
+        if queue is None:
+            return _start(experiment, now, cold.run + 1, why | tries)
+        return events.Queued(
+            **_head(cold.experiment_id, cold.run + 1, cold.version + 1, now, why | tries),
+            queue=queue,
+            priority=cold.definition["schedule"]["priority"],
         )
 
     return make
+
+
+def granted(now: Moment, grant: events.SlotGranted) -> Maker:
+    """Return the maker of the fact that a run starts whose slot was granted."""
+
+    def make(experiment: Experiment) -> events.Started:
+        cold = experiment.cold
+        why = {"cause": grant.id, "attempt": cold.attempt, "retry_of": cold.retry_of}
+        return _start(experiment, now, cold.run, why)
+
+    return make
+
+
+def _start(experiment: Experiment, now: Moment, run: int, why: dict[str, Any]) -> events.Started:
+    cold = experiment.cold
+    limit = experiment.limit("max_duration")
+    return events.Started(
+        **_head(cold.experiment_id, run, cold.version + 1, now, why),
+        definition_revision=cold.definition_revision,
+        design_digest=cold.design_digest,
+        deadline=None if limit is None else now.at + timedelta(microseconds=limit),
+    )
+
+
+def scheduled(due: datetime | None, now: Moment, note: str | None = None, **why: Any) -> Maker:
+    """Return the maker of the fact that the next run is due."""
+    return lambda experiment: events.Scheduled(**_next(experiment, now, why), due=due, note=note)
+
+
+def retrying(now: Moment, due: datetime, attempt: int, max_attempts: int) -> Maker:
+    """Return the maker of the fact that the run is tried again."""
+    return lambda experiment: events.Retrying(
+        **_next(experiment, now, {}), due=due, attempt=attempt, max_attempts=max_attempts
+    )
+
+
+def held(now: Moment, checks: dict[str, Any], decision: events.Decision | None = None, **why: Any) -> Maker:
+    """Return the maker of the fact that the verdict is withheld; `decision` is the one that was reached."""
+    withheld = {} if decision is None else {name: getattr(decision, name) for name in WITHHELD}
+    return lambda experiment: events.Held(**_next(experiment, now, why), checks=checks, withheld=withheld)
+
+
+def released(now: Moment, **why: Any) -> Maker:
+    """Return the maker of the fact that the verdict is free."""
+    return lambda experiment: events.Released(**_next(experiment, now, why))
+
+
+def published(now: Moment) -> Maker:
+    """Return the maker of the decision that was withheld, at its own record."""
+
+    def make(experiment: Experiment) -> events.Decision:
+        cold = experiment.cold
+        head = _next(experiment, now, {}) | {"id": f"{cold.experiment_id}/{cold.run}"}
+        return events.Decision(**head | (cold.withheld or {}))
+
+    return make
+
+
+#: The fields of a decision that are kept while it is withheld; the rest follows from when it is published.
+WITHHELD = (
+    "reason", "offset", "outcome", "direction", "n", "llr", "p_value", "p_kind", "index", "lower", "upper",
+    "design_digest", "estimate", "counts", "health",
+)  # fmt: skip
 
 
 def paused(now: Moment, **why: Any) -> Maker:
@@ -136,6 +201,7 @@ def decided(
             design_digest=cold.design_digest,
             estimate=naive_estimate(experiment),
             counts=dict(hot.counts),
+            health=checks(experiment),
             comment=comment,
         )
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from immutables import Map
 
-from experiments import facts, points
-from experiments.batch import NONE, Ints, ObservationBatch, Rejected, Result, Results
+from experiments import endings, facts, points
+from experiments.batch import NONE, Ints, ObservationBatch, Rejected, Result, Results, gather
 from experiments.facts import Moment
 from experiments.memory import Experiment, State
 from experiments.sequences import MAX_SOURCES, Seen, Verdict, first, see, see_run
@@ -41,7 +41,8 @@ def fold_records(experiment: Experiment, batch: ObservationBatch, rows: Ints) ->
         sources, _ = _see(experiment.hot.sources, batch, rows)
         hot = replace(experiment.hot, sources=sources)
         return _all(replace(experiment, hot=hot), Result.WHILE_PAUSED, len(rows))
-    return _all(experiment, Result.AFTER_STOP if experiment.cold.run else Result.BEFORE_START, len(rows))
+    has_begun = experiment.hot.run > 0
+    return _all(experiment, Result.AFTER_STOP if has_begun else Result.BEFORE_START, len(rows))
 
 
 def _all(experiment: Experiment, result: Result, size: int) -> Folded:
@@ -76,7 +77,7 @@ class _Run:
         after = _counted(after, self.results[: self.end])
         control: list[events.Lifecycle] = []
         if self.reason is not None:
-            after, control = facts.follow(after, self._decision(walked.stopped))
+            after, control = endings.conclude(after, *self._decision(walked.stopped))
             after = _counted(after, self.results[self.end :])
         rejected = tuple(self.rejected[row] for row in sorted(self.rejected) if row < self.end)
         return Folded(after, self.results, rejected, walked.points, tuple(control))
@@ -113,7 +114,7 @@ class _Run:
 
     def _refuse_values_outside_the_support(self) -> None:
         model = self.experiment.design.model
-        values, ends, arms = points.gather(self.batch, self.rows)
+        values, ends, arms = gather(self.batch, self.rows)
         sides = arms if model.has_arms else None
         good = model.supports(values, sides)
         if good.all():
@@ -156,20 +157,24 @@ class _Run:
             offset = int(self.batch.offset[self.rows[row]])
             self.rejected[row] = Rejected(offset, reason, message, self.experiment.cold.experiment_id)
 
-    def _decision(self, stopped: points.Stopped | None) -> facts.Maker:
-        batch = self.batch
+    def _decision(self, stopped: points.Stopped | None) -> tuple[facts.Maker, Moment]:
+        """Return the maker of the verdict, and when and where it takes effect."""
         if stopped is not None:
-            row = self.rows[self.end - 1]
-            now = Moment(moment(int(batch.timestamp[row])), batch.partition, int(batch.offset[row]))
-            return facts.decided(now, stopped.rule, stopped.outcome, direction=stopped.direction, index=stopped.index)
-        if self.reason == "timeout":  # the late record ends the run and is the first that was not applied
-            row = self.rows[self.end]
-            return facts.decided(
-                Moment(moment(int(batch.timestamp[row])), batch.partition, int(batch.offset[row])), "timeout"
+            now = self._moment(self.end - 1)
+            decided = facts.decided(
+                now, stopped.rule, stopped.outcome, direction=stopped.direction, index=stopped.index
             )
-        row = self.rows[self.end - 1]
-        now = Moment(moment(int(batch.timestamp[row])), batch.partition, int(batch.offset[row]) + 1)
-        return facts.decided(now, str(self.reason))
+            return decided, now
+        if self.reason == "timeout":  # the late record ends the run and is the first that was not applied
+            now = self._moment(self.end)
+        else:
+            now = self._moment(self.end - 1)
+            now = replace(now, offset=now.offset + 1)
+        return facts.decided(now, str(self.reason)), now
+
+    def _moment(self, row: int) -> Moment:
+        at = self.rows[row]
+        return Moment(moment(int(self.batch.timestamp[at])), self.batch.partition, int(self.batch.offset[at]))
 
 
 _WHY: dict[Verdict, str] = {

@@ -7,21 +7,24 @@ writes only what changed. Maps are persistent (`immutables`), so an uncommitted 
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from immutables import Map
 
 import sprt
 from experiments.durations import microseconds
 from experiments.sequences import Seen
+from schemas import events
 
 
 class State(StrEnum):
     """Where an experiment stands; a state is not an outcome."""
 
     DEFINED = "DEFINED"
+    QUEUED = "QUEUED"
     RUNNING = "RUNNING"
     PAUSED = "PAUSED"
+    HELD = "HELD"
     DECIDED = "DECIDED"
     ARCHIVED = "ARCHIVED"
     CANCELLED = "CANCELLED"
@@ -43,7 +46,9 @@ class Cold:
 
     `definition` is the stored form with defaults filled in; `lower` and `upper` are the thresholds that hold, in nats;
     `deadline` ends the live run; `pause_began` is set while paused; `source_end` is the last sequence of a source that
-    said it is done; `answers` are the last 1 000 command ids, oldest first.
+    said it is done; `attempt`, `retry_of` and `retry_at` are those of a run that is tried again; `is_held` keeps the
+    verdict back, `withheld` is a verdict kept back; `slot` is the queue that the run waits in or holds a slot of;
+    `schedule_anchor`, `due` and `scheduled_runs` are the schedule's; `answers` are the last 1 000 command ids.
     """
 
     experiment_id: str
@@ -62,19 +67,38 @@ class Cold:
     pause_began: datetime | None = None
     source_end: tuple[str, int] | None = None
     decision_id: str | None = None
+    last_reason: str | None = None
+    attempt: int = 1
+    retry_of: int | None = None
+    retry_at: datetime | None = None
+    is_held: bool = False
+    withheld: dict[str, Any] | None = None
+    slot: str | None = None
+    schedule_anchor: datetime | None = None
+    due: datetime | None = None
+    scheduled_runs: int = 0
     answers: tuple[tuple[str, Answer], ...] = ()
+
+
+class Share(NamedTuple):
+    """Some of a run's observations: how many, and their sum."""
+
+    observations: int
+    total: float
 
 
 @dataclass(frozen=True, slots=True)
 class Hot:
-    """The part of an experiment that observations change: the walk of the live run, counts over all runs, sources.
+    """The part of an experiment that observations change: the walk of the live run, counts, sources.
 
     `counts` has the records of this run by result name (`statistic.n` counts observations), `earlier` those before its
-    start. `last_point_*` thin the published points; times in microseconds.
+    start. `last_point_*` thin the published points; times in microseconds. For the health checks: `shares` of each
+    `source:<name>` and `arm:<a or b>`, and `marks`, the share of the first 1, 2, 4, 8 … observations.
     """
 
     run: int
     statistic: sprt.State
+    observations: int = 0
     total: float = 0.0
     counts: Map[str, int] = field(default_factory=Map)
     earlier: Map[str, int] = field(default_factory=Map)
@@ -82,6 +106,8 @@ class Hot:
     last_applied: int = 0
     last_point_at: int = 0
     last_point_n: int = 0
+    shares: Map[str, Share] = field(default_factory=Map)
+    marks: tuple[Share, ...] = ()
 
     def all_counts(self) -> Map[str, int]:
         """Return the records since the definition by result name; their sum is the records read."""
@@ -113,11 +139,21 @@ class Experiment:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """A queue of runs: how many may be live, which hold a slot, and who waits, in the order of arrival."""
+
+    limit: int = 1
+    holding: frozenset[str] = frozenset()
+    waiting: tuple[events.SlotRequest, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """All that the owner of one partition knows; `positions` maps an input (`observations`, …) to its next offset."""
 
     partition: int
     partitions: int
     experiments: Map[str, Experiment] = field(default_factory=Map)
+    queues: Map[str, Queue] = field(default_factory=Map)
     positions: Map[str, int] = field(default_factory=Map)
     counts: Map[str, int] = field(default_factory=Map)

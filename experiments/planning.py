@@ -35,15 +35,6 @@ class Refusal:
     message: str
 
 
-_FAMILIES = {
-    "bernoulli": lambda _, null, other: sprt.Bernoulli(null, other),
-    "normal": lambda m, null, other: sprt.Normal(null, other, m.sd),
-    "poisson": lambda _, null, other: sprt.Poisson(null, other),
-    "exponential": lambda _, null, other: sprt.Exponential(null, other),
-    "negative_binomial": lambda m, null, other: sprt.NegativeBinomial(null, other, m.dispersion),
-}
-
-
 def plan(given: dict[str, Any]) -> Solution | Refusal:
     """Return the solution of a definition as given in a command, or why there is none; never raises for data."""
     try:
@@ -88,7 +79,7 @@ def digest(value: dict[str, Any]) -> str:
 def _design(definition: ExperimentDefinition, thresholds: Any) -> sprt.Design:
     model, errors, stop = definition.model, definition.errors, definition.stop
     return sprt.Design(
-        _FAMILIES[model.family](model, *model.parameters()),
+        model.hypotheses(),
         errors.alpha,
         errors.beta,
         thresholds=thresholds,

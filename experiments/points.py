@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 import sprt
-from experiments.batch import Floats, Ints, ObservationBatch
+from experiments import shares
+from experiments.batch import Ints, ObservationBatch, gather
 from experiments.memory import Experiment, Hot
 from experiments.times import moment
 from schemas import events
@@ -47,6 +48,7 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
     design, hot = experiment.design, experiment.hot
     xs, ends, arms = gather(batch, rows)
     sides = arms if design.model.has_arms else None
+    begun = hot.observations
     totals = np.cumsum(np.concatenate(([hot.total], xs)))  # strictly left to right, the carried total first
     state, done, points = hot.statistic, 0, []
     stopped: Stopped | None = None
@@ -57,34 +59,28 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
         done = due if crossing is None else done + crossing + 1
         row = int(np.searchsorted(ends, done))
         offset, at = int(batch.offset[rows[row]]), int(batch.timestamp[rows[row]])
-        hot = replace(hot, statistic=state, total=float(totals[done]), last_applied=max(hot.last_applied, at))
+        hot = replace(
+            hot,
+            statistic=state,
+            observations=begun + done,
+            total=float(totals[done]),
+            last_applied=max(hot.last_applied, at),
+        )
         if crossing is None and not dues.get(due):
             break
         points.append(_point(experiment, hot, offset, at))
-        hot = replace(hot, last_point_at=at, last_point_n=state.n)
+        hot = replace(hot, last_point_at=at, last_point_n=hot.observations)
         if crossing is not None:
             shown = sprt.info(design, state)
             begin = int(ends[row - 1]) if row else 0
             stopped = Stopped(row, done - 1 - begin, str(shown.rule), str(shown.outcome), shown.direction)
             break
-    return Walked(hot, tuple(points), stopped)
-
-
-def gather(batch: ObservationBatch, rows: Ints) -> tuple[Floats, Ints, np.ndarray[tuple[int], np.dtype[np.int8]]]:
-    """Return the values of the rows one after another, how many there are up to each row's end, and their arms."""
-    starts = batch.value_starts
-    lengths = starts[rows + 1] - starts[rows]
-    ends = np.cumsum(lengths)
-    if rows[-1] - rows[0] + 1 == len(rows):
-        xs = batch.values[starts[rows[0]] : starts[rows[-1] + 1]]
-    else:
-        xs = batch.values[np.arange(ends[-1]) + np.repeat(starts[rows] - (ends - lengths), lengths)]
-    return xs, ends, np.repeat(batch.arm[rows], lengths).astype(np.int8)
+    return Walked(shares.counted(experiment, hot, batch, rows, totals), tuple(points), stopped)
 
 
 def _due(hot: Hot, ends: Ints, timestamps: Ints) -> list[int]:
     """Return after how many of the batch's observations a point is due, in order."""
-    n, size = hot.statistic.n, int(ends[-1])
+    n, size = hot.observations, int(ends[-1])
     single = max(0, min(_EACH_UP_TO - n, size))
     due = list(range(1, single + 1))
     last_n, last_at = hot.last_point_n, hot.last_point_at

@@ -5,16 +5,17 @@ the offsets they carry. The replica makes its own decision, to be compared with 
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from immutables import Map
 
-from experiments import facts
+from experiments import endings, facts
 from experiments.advance import advance
 from experiments.batch import ObservationBatch, Results
 from experiments.evolve import evolve
 from experiments.facts import Moment
-from experiments.memory import Experiment, Memory
+from experiments.memory import Experiment, Memory, State
 from schemas import events
 
 _GIVEN = ("cause", "actor", "comment", "at", "id", "version")
@@ -49,37 +50,43 @@ class Replica:
         here = [code for code, name in enumerate(batch.experiment_ids) if name == self._id]
         rows = np.flatnonzero(np.isin(batch.experiment, here))
         while len(rows):
-            at = self._later[0].offset if self._later else None
-            ready = len(rows) if at is None else int(np.searchsorted(batch.offset[rows], at))
-            if self.decision is None and ready < len(rows) and at is not None and _by_observation(self._later[0]):
+            event = self._later[0] if self._later else None
+            if event is None or _by_observation(event) or event.offset is None:
                 ready = len(rows)
+            else:
+                ready = int(np.searchsorted(batch.offset[rows], event.offset))
             if ready:
                 piece = batch.select(rows[:ready])
                 self._memory, emissions = advance(_unchained(self._memory), piece)
                 self._note(emissions.control)
                 yield piece, emissions.results
                 rows = rows[ready:]
-            elif self._later:
+            else:
                 self._apply(self._later.pop(0))
 
     def conclude(self) -> events.Decision | None:
         """Return the replica's own decision once all records were fed, None if nothing ended the run."""
-        while self._later and self.decision is None:
+        while self._later:
             self._apply(self._later.pop(0))
         return self.decision
 
     def _apply(self, event: events.Lifecycle) -> None:
-        if self.decision is not None:
+        """Take an event of commands or the clock as given; what observations lead to, the replica has found itself."""
+        if self.decision is not None or _by_observation(event):
             return
-        if not isinstance(event, events.Decision):
-            experiment = evolve(self.experiment, event)
-        elif _by_observation(event):
-            return  # only an observation can make this one
-        else:
-            now = Moment(event.at, event.partition or 0, event.offset or 0)
+        now = Moment(event.at, event.partition or 0, event.offset or 0)
+        made: Sequence[events.Lifecycle] = ()
+        if isinstance(event, events.Decision):
             experiment, made = facts.follow(self.experiment, facts.decided(now, str(event.reason)))
-            self._note(made)
-        self._memory = Memory(0, 1, Map({self._id: experiment}))
+        elif isinstance(event, events.Held) and event.withheld:
+            decided = facts.decided(now, event.withheld["reason"])
+            experiment, made = endings.conclude(self.experiment, decided, now)
+        elif isinstance(event, events.Released) and self.experiment.cold.state is State.HELD:
+            experiment, made = facts.follow(self.experiment, facts.released(now), facts.published(now))
+        else:
+            experiment = evolve(self.experiment, event)
+        self._memory = replace(self._memory, experiments=Map({self._id: experiment}))
+        self._note(made)
 
     def _note(self, control: Sequence[events.Lifecycle | events.Reply]) -> None:
         for event in control:
@@ -99,6 +106,9 @@ def differences(published: events.Decision, replica: events.Decision | None) -> 
 
 
 def _by_observation(event: events.Lifecycle) -> bool:
+    """Return whether only an observation can have led to the event."""
+    if isinstance(event, events.Held):
+        return bool(event.withheld) and event.withheld["index"] is not None
     return isinstance(event, events.Decision) and event.index is not None
 
 

@@ -4,7 +4,7 @@ Every row names its version, and older versions keep reading. A row is written o
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from immutables import Map
 
 import sprt
 from experiments.batch import Emissions
-from experiments.memory import Answer, Cold, Experiment, Hot, Memory, State
+from experiments.memory import Answer, Cold, Experiment, Hot, Memory, Queue, Share, State
 from experiments.planning import stored_design
 from experiments.sequences import Seen
 from schemas import codecs, events
@@ -20,6 +20,7 @@ from schemas import codecs, events
 ROW_VERSION = 1
 POSITION_KEY = b"\x00position"
 _HOT_SUFFIX = b"\x00hot"
+_QUEUE_PREFIX = b"\x00queue/"
 
 Row = tuple[bytes, bytes]
 
@@ -28,6 +29,7 @@ def to_rows(memory: Memory, emissions: Emissions) -> list[Row]:
     """Return the rows that the step changed, and the position row last."""
     rows = [(name.encode(), _cold_row(memory.experiments[name].cold)) for name in emissions.cold]
     rows += [(name.encode() + _HOT_SUFFIX, _hot_row(name, memory.experiments[name].hot)) for name in emissions.hot]
+    rows += [(_QUEUE_PREFIX + name.encode(), _queue_row(name, memory.queues[name])) for name in emissions.queue_rows]
     position = events.PositionRow(positions=dict(memory.positions), counts=dict(memory.counts))
     return [*rows, (POSITION_KEY, codecs.encode_avro(position))]
 
@@ -43,18 +45,34 @@ def load(partition: int, partitions: int, rows: Iterable[tuple[bytes, bytes | No
     last = {key: value for key, value in rows if value is not None}
     memory = Memory(partition, partitions)
     if position := last.pop(POSITION_KEY, None):
-        row = codecs.decode(position, events.PositionRow)
-        memory = Memory(partition, partitions, positions=Map(row.positions), counts=Map(row.counts))
-    experiments = {}
+        at = codecs.decode(position, events.PositionRow)
+        memory = Memory(partition, partitions, positions=Map(at.positions), counts=Map(at.counts))
+    experiments, queues = {}, {}
     for key, value in last.items():
         if key.endswith(_HOT_SUFFIX):
+            continue
+        if key.startswith(_QUEUE_PREFIX):
+            row = codecs.decode(value, events.QueueRow)
+            _check_version(row.row_version, row.queue)
+            queues[row.queue] = Queue(row.limit, frozenset(row.holding), tuple(row.waiting))
             continue
         cold = _cold(codecs.decode(value, events.ColdRow))
         design = stored_design(cold.definition, cold.lower, cold.upper)
         hot = last.get(key + _HOT_SUFFIX)
         walk = Hot(0, sprt.init(design)) if hot is None else _hot(codecs.decode(hot, events.HotRow))
         experiments[cold.experiment_id] = Experiment(cold, walk, design)
-    return Memory(partition, partitions, Map(experiments), memory.positions, memory.counts)
+    return replace(memory, experiments=Map(experiments), queues=Map(queues))
+
+
+def _queue_row(name: str, queue: Queue) -> bytes:
+    row = events.QueueRow(
+        row_version=ROW_VERSION,
+        queue=name,
+        limit=queue.limit,
+        holding=sorted(queue.holding),
+        waiting=list(queue.waiting),
+    )
+    return codecs.encode_avro(row)
 
 
 def _cold_row(cold: Cold) -> bytes:
@@ -68,7 +86,7 @@ def _cold_row(cold: Cold) -> bytes:
 def _cold(row: events.ColdRow) -> Cold:
     _check_version(row.row_version, row.experiment_id)
     body: dict[str, Any] = dict(row.body)
-    for name in ("started_at", "deadline", "pause_began"):
+    for name in ("started_at", "deadline", "pause_began", "retry_at", "schedule_anchor", "due"):
         body[name] = None if body[name] is None else datetime.fromisoformat(body[name])
     body["state"] = State(body["state"])
     body["source_end"] = None if body["source_end"] is None else tuple(body["source_end"])
@@ -83,6 +101,7 @@ def _hot_row(experiment_id: str, hot: Hot) -> bytes:
             experiment_id=experiment_id,
             run=hot.run,
             statistic=events.StatisticRow(**hot.statistic.to_row()),
+            observations=hot.observations,
             total=hot.total,
             counts=dict(hot.counts),
             earlier=dict(hot.earlier),
@@ -96,6 +115,11 @@ def _hot_row(experiment_id: str, hot: Hot) -> bytes:
                 )
                 for name, seen in sorted(hot.sources.items())
             ],
+            shares=[
+                events.ShareRow(name=name, observations=share.observations, total=share.total)
+                for name, share in sorted(hot.shares.items())
+            ],
+            marks=[events.MarkRow(observations=mark.observations, total=mark.total) for mark in hot.marks],
             last_applied_us=hot.last_applied,
             last_point_us=hot.last_point_at,
             last_point_n=hot.last_point_n,
@@ -108,6 +132,7 @@ def _hot(row: events.HotRow) -> Hot:
     return Hot(
         run=row.run,
         statistic=sprt.state_from_row({name: getattr(row.statistic, name) for name in row.statistic.__struct_fields__}),
+        observations=row.observations,
         total=row.total,
         counts=Map(row.counts),
         earlier=Map(row.earlier),
@@ -115,6 +140,8 @@ def _hot(row: events.HotRow) -> Hot:
         last_applied=row.last_applied_us,
         last_point_at=row.last_point_us,
         last_point_n=row.last_point_n,
+        shares=Map({share.name: Share(share.observations, share.total) for share in row.shares}),
+        marks=tuple(Share(mark.observations, mark.total) for mark in row.marks),
     )
 
 

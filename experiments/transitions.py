@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from experiments import facts
+from experiments import endings, facts, health
 from experiments.evolve import evolve
 from experiments.facts import Moment
 from experiments.memory import Experiment, State
 from experiments.planning import Solution
+from experiments.schedule import first_firing, schedule_of
 from schemas import events
 
 
@@ -39,7 +40,11 @@ def _define(experiment: Experiment | None, order: Order) -> Outcome:
     event = facts.defined(
         experiment, order.command.experiment_id, cast("Solution", order.solution), order.now, **order.why
     )
-    return evolve(experiment, event), [event]
+    after = evolve(experiment, event)
+    first = first_firing(schedule_of(after.cold.definition), order.now.at)
+    makers = [] if first is None else [facts.scheduled(first, order.now, cause=order.command.id)]
+    after, scheduled = facts.follow(after, *makers)
+    return after, [event, *scheduled]
 
 
 def _run(experiment: Experiment | None, order: Order) -> Outcome:
@@ -52,7 +57,11 @@ def _run(experiment: Experiment | None, order: Order) -> Outcome:
 
 
 def _start(experiment: Experiment, order: Order) -> Outcome:
-    return facts.follow(experiment, facts.started(order.now, **order.why))
+    return facts.follow(experiment, facts.opened(order.now, **order.why))
+
+
+def _retry(experiment: Experiment, order: Order) -> Outcome:
+    return facts.follow(experiment, facts.opened(order.now, retry_of=experiment.cold.run, **order.why))
 
 
 def _pause(experiment: Experiment, order: Order) -> Outcome:
@@ -61,6 +70,17 @@ def _pause(experiment: Experiment, order: Order) -> Outcome:
 
 def _resume(experiment: Experiment, order: Order) -> Outcome:
     return facts.follow(experiment, facts.resumed(order.now, **order.why))
+
+
+def _hold(experiment: Experiment, order: Order) -> Outcome:
+    return facts.follow(experiment, facts.held(order.now, health.checks(experiment), **order.why))
+
+
+def _release(experiment: Experiment, order: Order) -> Outcome:
+    makers = [facts.released(order.now, **order.why)]
+    if experiment.cold.state is State.HELD:
+        makers.append(facts.published(order.now))
+    return facts.follow(experiment, *makers)
 
 
 def _stop(experiment: Experiment, order: Order) -> Outcome:
@@ -78,14 +98,14 @@ def _stop_and_cancel(experiment: Experiment, order: Order) -> Outcome:
 def _source_done(experiment: Experiment, order: Order) -> Outcome:
     done = cast("events.SourceDone", order.command)
     if experiment.hot.has_seen(done.source, done.last_sequence):
-        return facts.follow(experiment, _decided(order, "source_exhausted"))
+        return endings.conclude(experiment, _decided(order, "source_exhausted"), order.now)
     cold = replace(experiment.cold, source_end=(done.source, done.last_sequence))
     return replace(experiment, cold=cold), []  # the record with that sequence decides when it is applied
 
 
 def _source_failed(experiment: Experiment, order: Order) -> Outcome:
     message = cast("events.SourceFailed", order.command).message
-    return facts.follow(experiment, facts.failed(order.now, message, **order.why), _decided(order, "failed"))
+    return endings.fail(experiment, message, "failed", order.now, cause=order.command.id, actor=order.command.actor)
 
 
 def _decided(order: Order, reason: str) -> facts.Maker:
@@ -98,6 +118,7 @@ def _known(handler: _OnKnown) -> Handler:
 
 
 _IDLE: tuple[State | None, ...] = (State.DEFINED, State.DECIDED, State.ARCHIVED)
+_OVER: tuple[State | None, ...] = (State.DECIDED, State.ARCHIVED)
 _LIVE: tuple[State | None, ...] = (State.RUNNING, State.PAUSED)
 
 #: The table; the state `None` is that of an id nobody has defined.
@@ -105,11 +126,14 @@ TRANSITIONS: dict[tuple[State | None, type[events.Command]], Handler] = {
     **{(state, events.Define): _define for state in (None, *_IDLE)},
     **{(state, events.Run): _run for state in (None, *_IDLE)},
     **{(state, events.Start): _known(_start) for state in _IDLE},
+    **{(state, events.Retry): _known(_retry) for state in _OVER},
     (State.RUNNING, events.Pause): _known(_pause),
     (State.PAUSED, events.Resume): _known(_resume),
-    **{(state, events.Stop): _known(_stop) for state in _LIVE},
-    **{(state, events.Cancel): _known(_cancel) for state in _IDLE},
-    **{(state, events.Cancel): _known(_stop_and_cancel) for state in _LIVE},
+    **{(state, events.Stop): _known(_stop) for state in (*_LIVE, State.HELD)},
+    **{(state, events.Cancel): _known(_cancel) for state in (*_IDLE, State.QUEUED)},
+    **{(state, events.Cancel): _known(_stop_and_cancel) for state in (*_LIVE, State.HELD)},
+    **{(state, events.Hold): _known(_hold) for state in _LIVE},
+    **{(state, events.Release): _known(_release) for state in (*_LIVE, State.HELD)},
     **{(state, events.SourceDone): _known(_source_done) for state in _LIVE},
     **{(state, events.SourceFailed): _known(_source_failed) for state in _LIVE},
 }

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from experiments.batch import Emissions, Forwarded, Rejected
+from experiments.memory import Memory
 from processors.inputs import Delivered
 from schemas import codecs, events
+from schemas.partitions import partition_of
 from schemas.topics import MAX_RECORD_BYTES, Topics
 
 Headers = list[tuple[str, bytes | None]]
@@ -29,13 +31,18 @@ class Record(NamedTuple):
 
 def records(
     topics: Topics,
-    partition: int,
+    memory: Memory,
     emissions: Emissions,
     rows: Sequence[tuple[bytes, bytes | None]],
     messages: Sequence[Delivered] = (),
 ) -> list[Record]:
     """Return every record of the step's transaction; `messages` are those that the step was given."""
+    partition, partitions = memory.partition, memory.partitions
     made = [_control(topics, partition, event) for event in emissions.control]
+    made += [_control(topics, partition_of(grant.experiment_id, partitions), grant) for grant in emissions.grants]
+    for told in emissions.queues:
+        value = codecs.encode_json(told)
+        made.append(Record(topics.queues, partition_of(told.queue, partitions), told.queue.encode(), value, []))
     made += [
         Record(topics.walks, partition, point.experiment_id.encode(), codecs.encode_avro(point), [])
         for point in emissions.walks
@@ -48,7 +55,7 @@ def records(
     return made
 
 
-def _control(topics: Topics, partition: int, event: events.Reply | events.Lifecycle) -> Record:
+def _control(topics: Topics, partition: int, event: events.Reply | events.Lifecycle | events.SlotGranted) -> Record:
     kind = str(event.__struct_config__.tag)
     identity = event.command_id if isinstance(event, events.Reply) else event.id
     headers: Headers = [

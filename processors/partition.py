@@ -21,7 +21,7 @@ from processors.failing import fail
 from processors.inputs import Fetched, Reader
 from processors.instruments import Instruments
 from processors.solving import Solved, Solver, results
-from processors.steps import Archives, AtBarrier, Clock, Control, Done, Observations, Step
+from processors.steps import Archives, AtBarrier, Clock, Control, Done, Observations, Queues, Step
 from processors.takeover import fence, load_memory
 from processors.transactions import Transactions
 from processors.watermarks import Watermarks
@@ -114,7 +114,7 @@ class PartitionThread(threading.Thread):
         loader = clients.reader(kafka, self._progress_group)
         self._memory = load_memory(loader, config.topics.state, self.partition, config.partitions)
         loader.close()
-        self._control = self._reader("control", "archives")
+        self._control = self._reader("control", "archives", "queues")
         self._observations = self._reader("observations")
         known = len(self._memory.experiments)
         _log.info(
@@ -155,16 +155,15 @@ class PartitionThread(threading.Thread):
                 return
         self._control.read(_COMMANDS_AT_ONCE, self._idle_seconds())
         self._turn_control()
-        archives = self._control.take("archives", _COMMANDS_AT_ONCE)
-        if archives is not None:
-            self._take(Archives(archives))
+        self._turn_other("archives", Archives)
+        self._turn_other("queues", Queues)
         self._turn_observations()
         self._turn_clock()
         self._turn_gauges()
 
     def _idle_seconds(self) -> float:
         """Return how long control may be waited for: until the next fetch is due, shortly while something waits."""
-        if self._control.has("control") or self._control.has("archives"):
+        if any(self._control.has(name) for name in ("control", "archives", "queues")):
             return 0.0
         if self._barrier is not None or self._solving is not None:
             return 0.005
@@ -190,6 +189,10 @@ class PartitionThread(threading.Thread):
         head, rest = fetched.split(ready)
         self._solving = None if rest is None else (rest, answers[ready:])
         self._take(Control(head, results([answer for some in answers[:ready] for answer in some])))
+
+    def _turn_other(self, name: str, step: type[Archives | Queues]) -> None:
+        if self._in_hand is None and (fetched := self._control.take(name, _COMMANDS_AT_ONCE)) is not None:
+            self._take(step(fetched))
 
     def _turn_observations(self) -> None:
         if self._in_hand is not None:

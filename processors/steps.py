@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from experiments.advance import advance
 from experiments.batch import Batch, Emissions, ObservationBatch, Tick
-from experiments.columns import archive_batch, control_batch, observation_batch
+from experiments.columns import archive_batch, control_batch, observation_batch, queue_batch
 from experiments.memory import Memory, State
 from experiments.planning import Refusal, Solution
 from experiments.rows import to_rows
@@ -43,13 +43,20 @@ class Archives:
 
 
 @dataclass(frozen=True, slots=True)
+class Queues:
+    """Grant slots of queues."""
+
+    fetched: Fetched
+
+
+@dataclass(frozen=True, slots=True)
 class Clock:
     """See what the clock ends, at a moment (microseconds) up to which the observations were read."""
 
     at: int
 
 
-Step = Observations | Control | Archives | Clock
+Step = Observations | Control | Archives | Queues | Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +92,15 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
         )
     elif isinstance(step, Archives):
         batch = archive_batch(memory.partition, *step.fetched[1:3], step.fetched.records())
+    elif isinstance(step, Queues):
+        batch = queue_batch(memory.partition, *step.fetched[1:3], step.fetched.records())
     else:
         batch = Tick(memory.partition, step.at)
     after, emissions = advance(memory, batch)
     made: list[Record] = []
     if _is_news(emissions):
         messages = () if isinstance(step, Clock) else step.fetched.messages
-        made = records(topics, memory.partition, emissions, to_rows(after, emissions), messages)
+        made = records(topics, after, emissions, to_rows(after, emissions), messages)
     return Done(batch, after, emissions, made, time.perf_counter() - began)
 
 
@@ -110,6 +119,9 @@ def _has_strangers(memory: Memory, batch: ObservationBatch) -> bool:
 def _is_news(emissions: Emissions) -> bool:
     parts: tuple[Sequence[object] | dict[str, int], ...] = (
         emissions.control,
+        emissions.queues,
+        emissions.grants,
+        emissions.queue_rows,
         emissions.walks,
         emissions.rejected,
         emissions.forwarded,

@@ -47,7 +47,7 @@ def schema_of(cls: type[msgspec.Struct]) -> dict[str, Any]:
         if field.name == "observed_at":  # microseconds, as every time on the wire
             entry["type"] = ["null", _PRIMITIVES[datetime]]
         if not field.required:
-            entry["default"] = field.default
+            entry["default"] = "{}" if field.default is msgspec.NODEFAULT else field.default  # an empty object
         fields.append(entry)
     return {"type": "record", "name": event_name(cls), "namespace": "waldstream", "fields": fields}
 

@@ -71,6 +71,18 @@ class Cancel(Command, frozen=True, kw_only=True, tag="cancel"):
     """End the experiment, and the live run if there is one (manual)."""
 
 
+class Retry(Command, frozen=True, kw_only=True, tag="retry"):
+    """Try a run again that failed or stalled: a new run, linked to it."""
+
+
+class Hold(Command, frozen=True, kw_only=True, tag="hold"):
+    """Withhold the decision of the live run, when it comes, until `release`."""
+
+
+class Release(Command, frozen=True, kw_only=True, tag="release"):
+    """Let a held run decide, at its own observation if it has crossed."""
+
+
 class SourceDone(Command, frozen=True, kw_only=True, tag="source_done"):
     """A run's own source has ended; it counts once `last_sequence` was applied."""
 
@@ -127,12 +139,33 @@ class Defined(Lifecycle, frozen=True, kw_only=True, tag="defined"):
     certificate: dict[str, Any]
 
 
+class Scheduled(Lifecycle, frozen=True, kw_only=True, tag="scheduled"):
+    """When the next run is due, null if the schedule has ended; `note` explains a firing that led to no run."""
+
+    due: Time | None
+    note: str | None = None
+
+
+class Queued(Lifecycle, frozen=True, kw_only=True, tag="queued"):
+    """The run waits for a slot of `queue`; a higher priority goes first, then who came first."""
+
+    queue: str
+    priority: int
+    attempt: int = 1
+    retry_of: int | None = None
+
+
 class Started(Lifecycle, frozen=True, kw_only=True, tag="started"):
-    """Observations from `offset` on are applied; `deadline` is when `max_duration` runs out."""
+    """Observations from `offset` on are applied; `deadline` is when `max_duration` runs out.
+
+    `attempt` counts the tries of one run, `retry_of` is the run before it in that count.
+    """
 
     definition_revision: int
     design_digest: str
     deadline: Time | None = None
+    attempt: int = 1
+    retry_of: int | None = None
 
 
 class Paused(Lifecycle, frozen=True, kw_only=True, tag="paused"):
@@ -143,6 +176,20 @@ class Resumed(Lifecycle, frozen=True, kw_only=True, tag="resumed"):
     """Observations from `offset` on are applied again; the deadline has moved by the length of the pause."""
 
     deadline: Time | None = None
+
+
+class Held(Lifecycle, frozen=True, kw_only=True, tag="held"):
+    """The verdict is withheld: by command before it was reached, or by the health checks when it was.
+
+    `withheld` is the decision that was reached (a `decision` without id and version), null if there is none yet.
+    """
+
+    checks: dict[str, Any]
+    withheld: dict[str, Any]
+
+
+class Released(Lifecycle, frozen=True, kw_only=True, tag="released"):
+    """The verdict is free; a withheld decision follows."""
 
 
 class Failed(Lifecycle, frozen=True, kw_only=True, tag="failed"):
@@ -171,7 +218,16 @@ class Decision(Lifecycle, frozen=True, kw_only=True, tag="decision"):
     design_digest: str
     estimate: dict[str, Any]
     counts: dict[str, int]
+    health: dict[str, Any] = msgspec.field(default_factory=dict)
     comment: str | None = None
+
+
+class Retrying(Lifecycle, frozen=True, kw_only=True, tag="retrying"):
+    """The run is tried again at `due`: attempt `attempt` of `max_attempts`."""
+
+    due: Time
+    attempt: int
+    max_attempts: int
 
 
 class Cancelled(Lifecycle, frozen=True, kw_only=True, tag="cancelled"):
@@ -184,6 +240,43 @@ class Archived(Lifecycle, frozen=True, kw_only=True, tag="archived"):
     manifest_digest: str
     location: str
     disputed: bool = False
+
+
+class SlotGranted(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="slot_granted"):
+    """A queue's owner lets a run start; id `<experiment>/<run>`."""
+
+    id: str
+    experiment_id: str
+    run: int
+    queue: str
+    at: Time
+
+
+class SlotRequest(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="slot_request"):
+    """A run asks for a slot of its queue; id `<experiment>/<run>`."""
+
+    id: str
+    queue: str
+    experiment_id: str
+    run: int
+    priority: int
+    at: Time
+
+
+class SlotRelease(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="slot_release"):
+    """A run has ended, or no longer wants its slot."""
+
+    id: str
+    queue: str
+    at: Time
+
+
+class SlotLimit(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="slot_limit"):
+    """How many runs of a queue may be live at once, from now on."""
+
+    queue: str
+    limit: int
+    actor: str | None = None
 
 
 class WalkPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,6 +329,31 @@ class SourceRow(msgspec.Struct, frozen=True, kw_only=True):
     lost: int
 
 
+class ShareRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How many observations came from one source or arm, and their sum."""
+
+    name: str
+    observations: int
+    total: float
+
+
+class MarkRow(msgspec.Struct, frozen=True, kw_only=True):
+    """The sum of the first `observations` of a run: what the drift check compares the rest with."""
+
+    observations: int
+    total: float
+
+
+class QueueRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A queue: its limit, the runs that hold a slot, and the requests that wait, in the order of their arrival."""
+
+    row_version: int
+    queue: str
+    limit: int
+    holding: list[str]
+    waiting: list[SlotRequest]
+
+
 class StatisticRow(msgspec.Struct, frozen=True, kw_only=True):
     """The walk of the live run as `sprt.State` writes it: numbers that give the same bits back."""
 
@@ -254,21 +372,30 @@ class HotRow(msgspec.Struct, frozen=True, kw_only=True):
     experiment_id: str
     run: int
     statistic: StatisticRow
+    observations: int
     total: float
     counts: dict[str, int]
     earlier: dict[str, int]
     sources: list[SourceRow]
+    shares: list[ShareRow]
+    marks: list[MarkRow]
     last_applied_us: int
     last_point_us: int
     last_point_n: int
 
 
-COMMANDS: tuple[type[Command], ...] = (Define, Run, Start, Pause, Resume, Stop, Cancel, SourceDone, SourceFailed)
-LIFECYCLE: tuple[type[Lifecycle], ...] = (
-    Defined, Started, Paused, Resumed, Failed, Decision, Cancelled, Archived,
-)  # fmt: skip
-CONTROL: tuple[type[msgspec.Struct], ...] = (*COMMANDS, Reply, *LIFECYCLE)
-ROWS: tuple[type[msgspec.Struct], ...] = (PositionRow, ColdRow, HotRow)
-ALL: tuple[type[msgspec.Struct], ...] = (Observation, *CONTROL, WalkPoint, ArchiveWritten, *ROWS)
+QueueEvent = SlotRequest | SlotRelease | SlotLimit
 
-ControlEvent = Command | Reply | Lifecycle
+COMMANDS: tuple[type[Command], ...] = (
+    Define, Run, Start, Pause, Resume, Stop, Cancel, Retry, Hold, Release, SourceDone, SourceFailed,
+)  # fmt: skip
+LIFECYCLE: tuple[type[Lifecycle], ...] = (
+    Defined, Scheduled, Queued, Started, Paused, Resumed, Held, Released, Failed, Decision, Retrying, Cancelled,
+    Archived,
+)  # fmt: skip
+CONTROL: tuple[type[msgspec.Struct], ...] = (*COMMANDS, Reply, *LIFECYCLE, SlotGranted)
+QUEUE: tuple[type[SlotRequest], type[SlotRelease], type[SlotLimit]] = (SlotRequest, SlotRelease, SlotLimit)
+ROWS: tuple[type[msgspec.Struct], ...] = (PositionRow, ColdRow, HotRow, QueueRow)
+ALL: tuple[type[msgspec.Struct], ...] = (Observation, *CONTROL, *QUEUE, WalkPoint, ArchiveWritten, *ROWS)
+
+ControlEvent = Command | Reply | Lifecycle | SlotGranted

@@ -8,6 +8,7 @@ from experiments import advance, plan
 from experiments.batch import Emissions, Tick
 from experiments.columns import RawRecord, archive_batch, control_batch, observation_batch
 from experiments.memory import Experiment, Memory
+from experiments.times import moment
 from schemas import codecs, events
 from schemas.partitions import partition_of
 
@@ -38,6 +39,7 @@ class Story:
         self.walks: list[events.WalkPoint] = []
         self.rejected: list[Any] = []
         self.forwarded: list[Any] = []
+        self.queued: list[Any] = []
         self._commands = 0
 
     @property
@@ -73,6 +75,21 @@ class Story:
         """Define and start."""
         assert self.command("run", experiment=definition(id=self.id, **changes)).status == "accepted"
 
+    def define(self, **changes: Any) -> None:
+        """Define without starting."""
+        assert self.command("define", experiment=definition(id=self.id, **changes)).status == "accepted"
+
+    def grant(self, request: events.SlotRequest) -> None:
+        """Let the run of a request start."""
+        granted = events.SlotGranted(
+            id=request.id,
+            experiment_id=request.experiment_id,
+            run=request.run,
+            queue=request.queue,
+            at=moment(self.now),
+        )
+        self.control_bytes(codecs.encode_json(granted))
+
     def observe(self, *values: float, **fields: Any) -> Emissions:
         """Send one record."""
         return self.records([self.raw(values=list(values), **fields)])
@@ -104,6 +121,7 @@ class Story:
     def _step(self, batch: Any) -> Emissions:
         self.memory, emissions = advance(self.memory, batch)
         self.control += emissions.control
+        self.queued += emissions.queues
         self.walks += emissions.walks
         self.rejected += emissions.rejected
         self.forwarded += emissions.forwarded

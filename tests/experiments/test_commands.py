@@ -46,7 +46,8 @@ def test_a_command_in_the_wrong_state_is_told_what_is_allowed() -> None:
 
     assert (reply.status, reply.code) == ("rejected", "not_allowed")
     assert (
-        reply.message == "resume: not allowed while RUNNING; allowed: pause, stop, cancel, source_done, source_failed"
+        reply.message
+        == "resume: not allowed while RUNNING; allowed: pause, stop, cancel, hold, release, source_done, source_failed"
     )
 
 
@@ -87,7 +88,7 @@ def test_a_definition_is_refused_with_every_problem_at_once() -> None:
     for words in (
         "model.h1.p: given 1.5",
         "errors.alpha: given 2",
-        "colour: given 'red'; unknown field; allowed: errors",
+        "colour: given 'red'; unknown field; allowed: blinded, errors",
     ):
         assert words in reply.message
 

@@ -2,6 +2,7 @@ from typing import Any
 
 import pytest
 
+import sprt
 from experiments import DefinitionError, parse, plan, solve
 from experiments.definition import ExperimentDefinition
 from experiments.durations import microseconds, text
@@ -64,14 +65,14 @@ def test_the_p_rule_replaces_the_upper_boundary() -> None:
         ({"errors": {"alpha": 0.6, "beta": 0.5}}, "errors", "allowed: below 1"),
         ({"errors": {"alpha": float("nan"), "beta": 0.5}}, "errors.alpha", "finite"),
         ({"stop": {"p_value": 0.02}}, "stop.p_value", "at most alpha"),
-        ({"errors": {"alpha": 0.01}}, "stop", "for ever"),
+        ({"errors": {"alpha": 0.01}}, "stop.max_samples", "for ever"),
         ({"stop": {"boundaries": "lower"}}, "stop.boundaries", "H1 could not be accepted"),
         ({"stop": {"max_duration": "soon"}}, "stop.max_duration", "90s, 5m, 2h"),
         ({"stop": {"max_samples": 3, "min_samples": 4}}, "stop", "at most max_samples"),
         ({"stop": {"at_limit": "sign"}}, "stop", "needs max_samples"),
         ({"source": {"kind": "entropy", "rat": 3}}, "source.rat", "allowed: batch, kind, p, rate"),
         ({"title": "x" * 201}, "title", "at most 200"),
-        ({"surprise": 1}, "surprise", "unknown field; allowed: errors, export, id"),
+        ({"surprise": 1}, "surprise", "unknown field; allowed: blinded, errors, export"),
     ],
 )
 def test_a_mistake_is_named_with_its_field_and_what_is_allowed(changes: dict[str, Any], field: str, words: str) -> None:
@@ -128,4 +129,4 @@ def test_what_is_no_duration_is_refused(given: Any) -> None:
 def test_the_json_schema_knows_every_family() -> None:
     families = ExperimentDefinition.model_json_schema()["properties"]["model"]["discriminator"]["mapping"]
 
-    assert {"bernoulli", "normal", "poisson", "exponential", "negative_binomial"} == set(families)
+    assert set(sprt.FAMILIES) == set(families)

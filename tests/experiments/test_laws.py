@@ -100,15 +100,13 @@ def _restart(partition: int, rows: list[Row]) -> Memory:
 
 
 @settings(max_examples=80, deadline=None)
-@given(STORY, st.integers(0, 39), st.integers(0, 39))
-def test_a_replica_makes_the_same_decision_however_the_run_ended(told: Any, pause: int, resume: int) -> None:
+@given(STORY, st.lists(st.sampled_from(["pause", "resume", "hold", "release", ""]), min_size=40, max_size=40))
+def test_a_replica_makes_the_same_decision_however_the_run_ended(told: Any, commands: list[str]) -> None:
     model, stop, values, _ = told
     story = _begin(model, stop)
     for at, value in enumerate(values):
-        if at == pause:
-            story.command("pause")
-        if at == resume:
-            story.command("resume")
+        if commands[at]:
+            story.command(commands[at])
         story.records([value])
     story.command("stop", reason="enough")
     story.wait(60)

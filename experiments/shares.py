@@ -1,0 +1,55 @@
+"""How a run's observations divide over sources, arms and time: what the health checks compare.
+
+Sums grow strictly left to right, so that any split into batches gives the same bits.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from immutables import Map
+
+from experiments.batch import NONE, Floats, Ints, ObservationBatch, gather
+from experiments.memory import Experiment, Hot, Share
+
+
+def counted(experiment: Experiment, hot: Hot, batch: ObservationBatch, rows: Ints, totals: Floats) -> Hot:
+    """Return the hot part with the values counted that were applied since the experiment's own hot part.
+
+    `rows` are the applied records; `totals` are the sums of all values before each of them and at their end.
+    """
+    begun, guards = experiment.hot.observations, experiment.cold.definition["health"]
+    size = hot.observations - begun
+    values, ends, _ = gather(batch, rows)
+    values = values[:size]
+    if guards["drift"] != "off":
+        hot = replace(hot, marks=hot.marks + _marks(begun, totals[: size + 1]))
+    if guards["homogeneity"] != "off":
+        sources = _of_each(batch.source[rows], ends, len(values))
+        hot = replace(hot, shares=_added(hot.shares, sources, values, [f"source:{s}" for s in batch.source_names]))
+    if experiment.design.model.has_arms:
+        arms = _of_each(batch.arm[rows], ends, len(values))
+        hot = replace(hot, shares=_added(hot.shares, arms, values, ["arm:a", "arm:b"]))
+    return hot
+
+
+def _marks(before: int, totals: Floats) -> tuple[Share, ...]:
+    """Return the shares of the first 1, 2, 4, 8 … observations that the batch has reached."""
+    first = max(0, before).bit_length()
+    after = before + len(totals) - 1
+    return tuple(Share(1 << k, float(totals[(1 << k) - before])) for k in range(first, after.bit_length()))
+
+
+def _of_each(column: Ints, ends: Ints, size: int) -> Ints:
+    """Return a column of records as one of observations, up to where the run has come."""
+    return np.repeat(column, np.diff(ends, prepend=0))[:size]
+
+
+def _added(shares: Map[str, Share], codes: Ints, values: Floats, names: list[str]) -> Map[str, Share]:
+    for code in np.unique(codes):
+        if code == NONE:
+            continue
+        own, name = values[codes == code], names[code]
+        share = shares.get(name, Share(0, 0.0))
+        total = float(np.cumsum(np.concatenate(([share.total], own)))[-1])
+        shares = shares.set(name, Share(share.observations + len(own), total))
+    return shares
