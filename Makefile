@@ -5,8 +5,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo up test lint faults bench docs clean distclean
 
+FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 # The newest Python that fits; PYTHON=/path/to/python chooses another.
-PYTHON ?= $(firstword $(shell command -v python3.12 python3.11 python3 2>/dev/null))
+PYTHON ?= $(shell for name in python3.12 python3.11 python3; do \
+  "$$name" -c '$(FITS)' 2>/dev/null && { command -v "$$name"; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
@@ -50,8 +52,8 @@ docs: $(RUN)
 
 # Each stamp is newer than pyproject.toml once what that file asks for is installed.
 $(RUN): pyproject.toml
-	@"$(PYTHON)" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' 2>/dev/null \
-	  || { echo "Python 3.11 or 3.12 is needed; found: $$("$(PYTHON)" --version 2>&1 || echo none). Give one with PYTHON=/path/to/python" >&2; exit 1; }
+	@test -n "$(PYTHON)" && "$(PYTHON)" -c '$(FITS)' 2>/dev/null \
+	  || { echo "Python 3.11 or 3.12 is needed and was not found; give one with PYTHON=/path/to/python" >&2; exit 1; }
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV) \
 	  || { rm -rf $(VENV); echo "no virtual environment could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "installing what waldstream needs into $(VENV) (once; a minute or two)"

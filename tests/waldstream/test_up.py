@@ -1,0 +1,72 @@
+"""`waldstream up` as a user sees it: where it is, that other commands find it, and that it leaves nothing behind."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.waldstream.installation import environment, run_waldstream, until
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+def test_up_can_be_used_from_its_folder_and_ends_with_everything_it_started(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    own = environment(tmp_path)
+    printed = tmp_path / "printed"
+    with printed.open("w") as file:
+        process = subprocess.Popen(
+            (sys.executable, "-m", "waldstream", "up"), env=own, stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        until(lambda: process.poll() is not None or "Ctrl-C ends everything" in printed.read_text(), 120)
+        words = dict(line.split(maxsplit=1) for line in printed.read_text().splitlines() if line.startswith("console"))
+        with urllib.request.urlopen(words["console"], timeout=10) as answer:  # noqa: S310  loopback
+            assert answer.status == 200
+        listed = run_waldstream(("list", "--json"), own)
+        assert (listed.returncode, json.loads(listed.stdout)) == (0, []), listed.stderr
+        origins = json.loads(run_waldstream(("settings", "--json"), own).stdout)
+        assert {entry["origin"] for entry in origins if entry["name"] == "redis_url"} == {"local stack"}
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) >= 7  # Kafka, Redis, five roles
+        ports = [c.laddr.port for child in children for c in child.net_connections("tcp") if c.status == "LISTEN"]
+
+        process.send_signal(number)
+
+        assert process.wait(60) == 128 + number
+        assert [child for child in children if child.is_running() and child.status() != "zombie"] == []
+        listening = [c.laddr.port for c in psutil.net_connections("tcp") if c.status == "LISTEN" and c.laddr]
+        assert not set(ports) & set(listening)
+        assert not (tmp_path / "data" / "running.toml").exists()
+        assert run_waldstream(("list",), own | {"WALDSTREAM_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}).returncode == 3
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_second_up_in_the_same_folder_says_that_the_first_is_there(tmp_path: Path) -> None:
+    own = environment(tmp_path)
+    printed = tmp_path / "printed"
+    with printed.open("w") as file:
+        first = subprocess.Popen(
+            (sys.executable, "-m", "waldstream", "up"), env=own, stdout=file, stderr=subprocess.STDOUT
+        )
+    try:
+        until((tmp_path / "data" / "running.toml").exists, 120)
+
+        second = run_waldstream(("up",), own)
+
+        assert second.returncode == 1
+        assert "in use by another local stack" in second.stderr
+        assert os.stat(tmp_path / "data" / "running.toml").st_mode & 0o777 == 0o600  # noqa: PTH116  as the system says it
+    finally:
+        first.terminate()
+        assert first.wait(60) == 128 + signal.SIGTERM
