@@ -4,13 +4,13 @@ import importlib.metadata
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
 from experiments.batch import Rejected
 from experiments.columns import RawRecord, observation_batch
 from exporter.archive import Archive, Dispute, Entry, Offsets, decision_of, defined_of, run_of, started_of
+from exporter.estimates import estimates
 from exporter.fold import Fold
 from exporter.observations import write
 from schemas import avro, events
@@ -43,7 +43,7 @@ def collect(
         offsets=_offsets(timeline, started, decision, topic, control_topic),
         versions=versions(),
         observations=observations,
-        estimates=estimates(decision),
+        estimates=estimates(decision, defined.definition, observations),
         dispute=Dispute(replica=fold.conclude(), differences=differences) if differences else None,
     )
 
@@ -65,11 +65,6 @@ def _version(distribution: str) -> str:
         return importlib.metadata.version(distribution)
     except importlib.metadata.PackageNotFoundError:
         return "source tree"  # waldstream itself, when it runs without being installed
-
-
-def estimates(decision: events.Decision) -> dict[str, Any]:
-    """Return the estimate block of the archive."""
-    return {**decision.estimate, "always_valid_p": decision.p_value, "p_kind": decision.p_kind}
 
 
 def _rows(fold: Fold, batches: Iterable[Sequence[RawRecord]], started: events.Started) -> Iterator[pa.RecordBatch]:

@@ -32,7 +32,7 @@ def shown(value: Value) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return f"{value:.6g}".replace("e-0", "e-").replace("e+0", "e+")
     return str(value)
 
 
@@ -55,7 +55,7 @@ def effective_upper(archive: Archive) -> float | None:
 def p_line(archive: Archive) -> float | None:
     """Return where the p rule lies on the scale of the walk, in nats."""
     threshold = archive.definition["stop"].get("p_value")
-    return None if threshold is None else math.log(1 / threshold)
+    return None if threshold is None else -math.log(threshold)
 
 
 def _result(archive: Archive) -> tuple[Number, ...]:
@@ -86,6 +86,8 @@ def _estimates(archive: Archive) -> tuple[Number, ...]:
         Number("interval_lower", f"95 % interval of {parameter}, lower limit", low, note=ordering),
         Number("interval_upper", f"95 % interval of {parameter}, upper limit", high, note=ordering),
         Number("stagewise_p", "Stagewise p", estimate.get("stagewise_p"), note=ordering),
+        Number("naive_first_half", f"Naive estimate of {parameter}, first half", estimate.get("naive_first_half")),
+        Number("naive_second_half", f"Naive estimate of {parameter}, second half", estimate.get("naive_second_half")),
     )
     return tuple(number for number in known if number.value is not None)
 
@@ -95,17 +97,20 @@ def _design(archive: Archive) -> tuple[Number, ...]:
     achieved = archive.defined.certificate
     known = (
         Number("alpha", "Type I error, nominal", errors["alpha"]),
-        Number("alpha_achieved", "Type I error, achieved", probability(achieved, "alpha")),
+        Number("alpha_achieved", "Type I error, achieved", _figure(achieved, "alpha")),
         Number("beta", "Type II error, nominal", errors.get("beta")),
-        Number("beta_achieved", "Type II error, achieved", probability(achieved, "beta")),
+        Number("beta_achieved", "Type II error, achieved", _figure(achieved, "beta")),
         Number("lower", "Lower boundary", decision.lower, "nats"),
         Number("upper", "Upper boundary", decision.upper, "nats"),
         Number("p_rule", "p rule: stop at p at or below", stop.get("p_value")),
         Number("p_line", "p rule as a line of the walk", p_line(archive), "nats"),
         Number("min_samples", "First n at which a rule is tested", stop.get("min_samples")),
         Number("max_samples", "Largest n", stop.get("max_samples")),
-        Number("mean_n_h0", "Expected n under H0", probability(achieved, "mean_n_h0")),
-        Number("mean_n_h1", "Expected n under H1", probability(achieved, "mean_n_h1")),
+        Number("mean_n_h0", "Expected n under H0", _figure(achieved, "mean_n_h0")),
+        Number("mean_n_h1", "Expected n under H1", _figure(achieved, "mean_n_h1")),
+        Number("p_undecided_h0", "P(inconclusive) under H0", _figure(achieved, "p_undecided_h0")),
+        Number("p_undecided_h1", "P(inconclusive) under H1", _figure(achieved, "p_undecided_h1")),
+        Number("power", "Power", _figure(achieved, "power")),
     )
     return tuple(number for number in known if number.value is not None)
 
@@ -118,7 +123,7 @@ def _extent(archive: Archive) -> tuple[Number, ...]:
     )
 
 
-def probability(certificate: Mapping[str, Any], key: str) -> float | None:
+def _figure(certificate: Mapping[str, Any], key: str) -> float | None:
     """Return a figure of the certificate, None where it holds none."""
     value = certificate.get(key)
     return float(value) if isinstance(value, int | float) else None

@@ -5,6 +5,7 @@ record whose values are allowed gets a stamp that makes it one, and all others t
 """
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -23,16 +24,20 @@ class TableError(ValueError):
     """A table that no exporter wrote."""
 
 
+def check_columns(path: Path) -> None:
+    """Raise `TableError` unless the table has the columns that an exporter writes."""
+    if not (found := pq.read_schema(path)).equals(SCHEMA):
+        raise TableError(f"observations: the columns are {_columns(found)}; allowed: {_columns(SCHEMA)}")
+
+
 def batches(archive: Archive) -> Iterator[tuple[pa.RecordBatch, ObservationBatch, list[Rejected]]]:
     """Yield the table's rows in pieces of whole records, each with its batch and the records without values.
 
     Raises
     ------
     TableError
-        If the columns are others, or rows are out of order.
+        If rows are out of order.
     """
-    if not (found := pq.read_schema(archive.observations.path)).equals(SCHEMA):
-        raise TableError(f"observations: the columns are {_columns(found)}; allowed: {_columns(SCHEMA)}")
     model = stored_design(archive.definition, archive.defined.lower, archive.defined.upper).model
     kept, row, last = list[pa.RecordBatch](), 0, -1
     chunks = archive.observations.chunks()

@@ -4,7 +4,7 @@ The records in the Parquet table are folded again by the domain's own step; ever
 from the result is compared. All reasons are given, not only the first.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -16,14 +16,20 @@ import pyarrow as pa
 from experiments.planning import digest as digest_of
 from exporter import document, formats, manifest
 from exporter.archive import Archive, run_of
-from exporter.collect import estimates, span
+from exporter.collect import span
 from exporter.document import DocumentError
+from exporter.estimates import estimates
 from exporter.fold import Fold
 from exporter.observations import SCHEMA
-from exporter.records import TableError, batches
+from exporter.records import TableError, batches, check_columns
 from exporter.walk import thinned
 
 _MOST_REASONS: Final = 50
+#: What the libraries raise on files that no exporter wrote.
+_BROKEN: Final = (
+    DocumentError, TableError, OSError, pa.ArrowException, ArithmeticError, AttributeError, LookupError, TypeError,
+    ValueError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +50,30 @@ def verify(path: Path | str, digest: str | None = None) -> Verification:
         The manifest's SHA-256 as published in `sprt.archives`; with it, it is also the published archive.
     """
     folder, reasons = Path(path), list[str]()
+    summary = f"{folder}: not a readable archive"
+    _collect(reasons, lambda: _files(folder, digest))
     try:
-        reasons += _files(folder, digest)
         read = document.decoded((folder / formats.DOCUMENT).read_bytes())
         archive = document.archive_of(read, folder / formats.TABLE)
-        reasons += _named(read, folder)
-        reasons += _consistent(read, archive)
-        reasons += _folded(archive)
-        reasons += _derived(archive, folder)
-        summary = f"{archive.experiment_id} run {archive.run}: {read.verdict}"
-    except (DocumentError, TableError, OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        check_columns(archive.observations.path)
+    except _BROKEN as error:
         reasons.append(_words(error))
-        summary = f"{folder}: not a readable archive"
+    else:
+        _collect(reasons, lambda: _named(read, folder))
+        _collect(reasons, lambda: _consistent(read, archive))
+        _collect(reasons, lambda: _folded(archive))
+        _collect(reasons, lambda: _derived(archive, folder))
+        summary = f"{archive.experiment_id} run {archive.run}: {read.verdict}"
     unique = tuple(dict.fromkeys(reasons))[:_MOST_REASONS]
     return Verification(not unique, unique, summary)
+
+
+def _collect(reasons: list[str], check: Callable[[], Iterator[str]]) -> None:
+    """Add what a check finds; what is too broken for it is a reason too, and the other checks go on."""
+    try:
+        reasons.extend(check())
+    except _BROKEN as error:
+        reasons.append(_words(error))
 
 
 def _words(error: Exception) -> str:
@@ -117,18 +133,14 @@ def _consistent(read: document.Document, archive: Archive) -> Iterator[str]:
         ("upper threshold", decision.upper, defined.upper),
         ("definition revision of the start", archive.started.definition_revision, defined.definition_revision),
         ("offsets", (read.offsets.first, read.offsets.last), span(archive.started, decision)),
-        ("estimates", read.estimates, estimates(decision)),
+        ("estimates", read.estimates, estimates(decision, stored, archive.observations)),
         ("experiment", {entry.event.experiment_id for entry in archive.timeline}, {read.experiment_id}),
         ("run", {fact.run for fact in run_of(archive.timeline)}, {read.run}),
     )
     for name, given, expected in pairs:
         if given != expected:
             yield f"{name}: {_short(given)}, by the rest of the archive {_short(expected)}"
-    try:
-        again = document.document(archive)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        yield f"{formats.DOCUMENT}: its parts do not fit together: {error!r}"
-        return
+    again = document.document(archive)
     for name in document.Document.__struct_fields__:
         if getattr(read, name) != getattr(again, name):
             yield f"{name}: {_short(getattr(read, name))}, by the timeline {_short(getattr(again, name))}"

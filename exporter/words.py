@@ -15,6 +15,7 @@ FAMILIES: Final = {
     "exponential": "Exponential: independent waiting times, rate one over their mean",
     "negative_binomial": "Negative binomial: independent counts of mean m and variance m + m²/dispersion",
 }
+THRESHOLD_NAMES: Final = {"exact": "exact", "wald": "Wald", "ville": "Ville", "siegmund": "Siegmund"}
 OUTCOMES: Final = {"accept_h1": "H1 accepted", "accept_h0": "H0 accepted", "inconclusive": "Inconclusive"}
 REASONS: Final = {
     "boundary_upper": "the walk crossed the upper boundary",
@@ -125,6 +126,7 @@ def methods(archive: Archive) -> str:
     """Return a paragraph for a methods section."""
     definition, decision = archive.definition, archive.decision
     stop, name = definition["stop"], parameter_name(definition)
+    thresholds = THRESHOLD_NAMES[definition["errors"]["thresholds"]]
     truncated = f"truncated at n = {stop['max_samples']}" if stop.get("max_samples") else "not truncated"
     boundaries = [
         f"{word} boundary {shown(value)}"
@@ -133,7 +135,7 @@ def methods(archive: Archive) -> str:
     ]
     return (
         f"We tested H0: {hypothesis(definition, 'h0')} against H1: {hypothesis(definition, 'h1')} with a sequential "
-        f"probability ratio test ({truncated}; {errors(definition)}; {definition['errors']['thresholds']} thresholds; "
+        f"probability ratio test ({truncated}; {errors(definition)}; {thresholds} thresholds; "
         f"{', '.join(boundaries)} nats on the log-likelihood ratio). The rule was evaluated after every observation, "
         f"automatically. The run ended after n = {decision.n} observations at a log-likelihood ratio of "
         f"{shown(decision.llr)} nats: {REASONS[str(decision.reason)]} ({OUTCOMES[decision.outcome]}). "

@@ -52,7 +52,7 @@ def items(archive: Archive) -> tuple[Item, ...]:
         ),
         ("Exclusions, duplicates, late data", _exclusions(archive)),
         ("Deviations from the plan", _deviations(archive)),
-        ("Early against late data", _halves()),
+        ("Early against late data", _halves(by_key)),
         ("Multiplicity", _multiplicity(archive)),
         (
             "Versions, digests, offsets, availability",
@@ -114,15 +114,16 @@ def _truncation(archive: Archive) -> str:
 
 
 def _planned(by_key: dict[str, Number]) -> str:
-    named = ("mean_n_h0", "mean_n_h1", "max_samples", "alpha_achieved", "beta_achieved")
+    named = ("mean_n_h0", "mean_n_h1", "p_undecided_h0", "p_undecided_h1", "power", "max_samples")
     known = [f"{by_key[key].label}: {by_key[key].text}" for key in named if key in by_key]
     return "; ".join(known) + "." if known else "Not recorded at definition."
 
 
 def _simulation(archive: Archive) -> str:
     method = archive.defined.certificate.get("method")
-    how = "" if method is None else f" Method: {printable(str(method))}."
-    return f"Operating characteristics are computed as the certificate in experiment.json says.{how}"
+    if method is None:
+        return "No operating characteristics were recorded at definition."
+    return f"Operating characteristics: {printable(str(method))}. Figures are in the certificate in experiment.json."
 
 
 def _interim(archive: Archive) -> str:
@@ -193,8 +194,13 @@ def _deviations(archive: Archive) -> str:
     return _capital("; ".join(found)) + "." if found else "None."
 
 
-def _halves() -> str:
-    return "Observations are in log order in the table; the halves can be compared there."
+def _halves(by_key: dict[str, Number]) -> str:
+    if "naive_first_half" not in by_key:
+        return "There are too few observations to compare halves."
+    first, second = by_key["naive_first_half"], by_key["naive_second_half"]
+    return (
+        f"Naive estimate over the first half of the applied observations {first.text}, over the second {second.text}."
+    )
 
 
 def _multiplicity(archive: Archive) -> str:

@@ -12,9 +12,10 @@ from exporter.report import timeline
 from exporter.report.checklist import items
 from exporter.report.figures import counts_figure, walk_figure
 from exporter.text import printable
+from schemas import events
 from schemas.metrics import RESULTS
 
-_LONGEST_TITLE: Final = 160
+_LONGEST_TITLE: Final = 200
 _LONGEST_QUESTION: Final = 420
 _LONGEST_CELL: Final = 300
 _RESULT_KEYS: Final = (
@@ -29,7 +30,7 @@ def content(archive: Archive, points: pa.Table) -> dict[str, Any]:
     return {
         "title": printable(archive.title, _LONGEST_TITLE),
         "owner": printable(str(definition.get("owner") or ""), _LONGEST_TITLE),
-        "tags": [printable(str(tag), 60) for tag in definition.get("tags") or ()],
+        "tags": printable(", ".join(map(str, definition.get("tags") or ())), 90),
         "question": printable(str(definition.get("question") or ""), _LONGEST_QUESTION),
         "experiment": archive.experiment_id,
         "run": archive.run,
@@ -42,6 +43,7 @@ def content(archive: Archive, points: pa.Table) -> dict[str, Any]:
         "rules": list(words.stop_rules(archive)),
         "numbers": _numbers(archive),
         "p_kind": printable(archive.decision.p_kind),
+        "pauses": sum(isinstance(fact, events.Paused) for fact in archive.lifecycle),
         "walk": walk_figure(archive, points),
         "counts": counts_figure(archive, points),
         "reproduction": _reproduction(archive),
@@ -70,7 +72,7 @@ def _design(archive: Archive) -> list[list[str]]:
         ["H1", words.hypothesis(definition, "h1")],
         ["Type I error, alpha", both("alpha")],
         ["Type II error, beta", both("beta")],
-        ["Thresholds", test["thresholds"]],
+        ["Thresholds", words.THRESHOLD_NAMES[test["thresholds"]]],
         ["Lower boundary", f"{known['lower']} nats" if "lower" in known else "none"],
         ["Upper boundary", f"{known['upper']} nats" if "upper" in known else "none"],
         ["p rule", f"p ≤ {known['p_rule']}, a line at {known['p_line']} nats" if "p_rule" in known else "none"],
@@ -92,12 +94,16 @@ def _numbers(archive: Archive) -> list[list[str]]:
 def _reproduction(archive: Archive) -> list[list[str]]:
     offsets, defined = archive.offsets, archive.defined
     versions = ", ".join(f"{name} {version}" for name, version in archive.versions.items())
+    inside = (
+        f"offsets {offsets.first} to {offsets.last}" if offsets.last >= offsets.first else "none in the run's range"
+    )
+    observations = f"{offsets.topic}, partition {offsets.partition}, {inside}"
     control = f"{offsets.control_topic}, partition {offsets.control_partition}, "
     control += f"offsets {offsets.control_first} to {offsets.control_last}"
     return [
         ["Design digest", defined.design_digest],
         ["Definition digest", defined.definition_digest],
-        ["Observations", f"{offsets.topic}, partition {offsets.partition}, offsets {offsets.first} to {offsets.last}"],
+        ["Observations", observations],
         ["Events", control],
         ["Versions", printable(versions)],
     ]

@@ -10,6 +10,7 @@ from exporter.archive import Archive
 from exporter.numbers import effective_upper, p_line, shown
 from exporter.report.axes import apart, axis
 from exporter.words import hypothesis
+from schemas import events
 from sprt.families.base import ExponentialFamily
 
 _LABEL_GAP: Final = 0.075
@@ -27,7 +28,7 @@ def walk_figure(archive: Archive, points: pa.Table) -> dict[str, Any]:
     llr = np.concatenate(([0.0], points["llr"].to_numpy()))
     lower, upper = decision.lower, effective_upper(archive)
     wall = archive.definition["stop"].get("max_samples")
-    right = max(1.0, float(decision.n)) * 1.04
+    right = max(10.0, float(decision.n)) * 1.04
     if wall is not None and wall <= 1.5 * decision.n:
         right = max(right, wall * 1.04)
     heights = [0.0, float(llr.min()), float(llr.max()), *(line for line in (lower, upper) if line is not None)]
@@ -38,13 +39,13 @@ def walk_figure(archive: Archive, points: pa.Table) -> dict[str, Any]:
     sides = _sides(archive)
     return {
         "x": axis("observations applied, n", 0.0, right, about=8, whole=True),
-        "y": axis("log-likelihood ratio (nats)", low, high),
+        "y": axis("log-likelihood ratio (nats)", low, high, about=8),
         "levels": [{"at": level, "style": style} for level, style, _ in sides],
         "shaded": [
             *([{"from": upper, "to": high, "text": "accept H1"}] if upper is not None else []),
             *([{"from": low, "to": lower, "text": "accept H0"}] if lower is not None else []),
         ],
-        "walls": _walls(archive, right),
+        "walls": [*_walls(archive, right), *({"at": at, "text": ""} for at in _pauses(archive, points))],
         "lines": lines,
         "sides": apart(((level, text) for level, _, text in sides), low, high, _LABEL_GAP),
         "point": {
@@ -90,8 +91,17 @@ def _drifts(archive: Archive, right: float) -> list[dict[str, Any]]:
         line = model.line(model.h1)
         slope = line.slope * (mean - model.centre) + line.drift
         name = f"expected under {which.upper()} ({hypothesis(definition, which)})"
-        drawn.append(_line(which, name, np.array([[0.0, 0.0], [right, slope * right]])))
+        target = effective_upper(archive) if slope > 0 else decision.lower
+        end = right if target is None else min(right, target / slope)  # it would be decided there
+        drawn.append(_line(which, name, np.array([[0.0, 0.0], [end, slope * end]])))
     return drawn
+
+
+def _pauses(archive: Archive, points: pa.Table) -> list[int]:
+    """Return after how many observations the run was paused."""
+    offsets, n = points["offset"].to_numpy(), points["n"].to_numpy()
+    before = [int(np.searchsorted(offsets, e.offset or 0)) for e in archive.lifecycle if isinstance(e, events.Paused)]
+    return [int(n[place - 1]) if place else 0 for place in before]
 
 
 def counts_figure(archive: Archive, points: pa.Table) -> dict[str, Any] | None:
@@ -103,7 +113,7 @@ def counts_figure(archive: Archive, points: pa.Table) -> dict[str, Any] | None:
     line = model.line(model.h1)
     n = np.concatenate(([0], points["n"].to_numpy())).astype(float)
     llr = np.concatenate(([0.0], points["llr"].to_numpy()))
-    right = max(1.0, float(decision.n)) * 1.04
+    right = max(10.0, float(decision.n)) * 1.04
 
     def total(level: Any, at: Any) -> Any:
         return (level - line.drift * at) / line.slope + model.centre * at
@@ -122,7 +132,7 @@ def counts_figure(archive: Archive, points: pa.Table) -> dict[str, Any] | None:
     low, high = float(min(every.min(), 0.0)), float(every.max())
     pad = 0.06 * (high - low or 1.0)
     return {
-        "x": axis("observations applied, n", 0.0, right, about=5, whole=True),
+        "x": axis("observations applied, n", 0.0, right, about=8, whole=True),
         "y": axis(_SUMS.get(definition["model"]["family"], "sum of the observations"), low - pad, high + pad, about=5),
         "levels": [],
         "shaded": [],

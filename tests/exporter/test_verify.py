@@ -80,7 +80,10 @@ def test_another_digest_than_the_published_one_fails(h1_folder: Path) -> None:
 
 
 def test_a_folder_that_is_no_archive_fails_without_a_traceback(tmp_path: Path) -> None:
-    assert verify(tmp_path).reasons == ("manifest.json: the file is missing",)
+    assert verify(tmp_path).reasons == (
+        "manifest.json: the file is missing",
+        "experiment.json: the file is missing",
+    )
     assert not verify(tmp_path / "absent").ok
 
 
