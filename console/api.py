@@ -39,6 +39,9 @@ ORDERS: dict[str, type[events.Command]] = {
     "resume": events.Resume,
     "stop": events.Stop,
     "cancel": events.Cancel,
+    "retry": events.Retry,
+    "hold": events.Hold,
+    "release": events.Release,
 }
 
 
@@ -186,6 +189,11 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
         if reply.status == "rejected":
             raise ApiError(409, "Rejected", reply.message, code=reply.code, command_id=reply.command_id)
         return _json(reply)
+
+    @router.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
+    async def nothing(rest: str) -> Response:
+        """Say that there is no such address, in the API's own form."""
+        raise ApiError(404, "No such address", f"{PREFIX}/{rest[:80]}; what there is: {PREFIX}/openapi.json")
 
     app.include_router(router)
     _describe(app)

@@ -12,6 +12,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI, Request
 from nicegui import app as nicegui_app
+from nicegui import run as nicegui_run
 from nicegui import ui
 from starlette.staticfiles import StaticFiles
 
@@ -95,6 +96,7 @@ def build(config: ConsoleConfig) -> FastAPI:
     sign_in.install(app, config)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _pages(desk)
+    nicegui_run.process_pool_start_method = "spawn"  # fork is unsafe beside the threads of Kafka's client
     ui.run_with(
         app,
         title="waldstream",

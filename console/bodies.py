@@ -66,7 +66,7 @@ class PathBody(msgspec.Struct, frozen=True, kw_only=True):
 class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
     """A command; `id` is its idempotency key, made up if it is left out."""
 
-    type: Literal["define", "run", "start", "pause", "resume", "stop", "cancel"]
+    type: Literal["define", "run", "start", "pause", "resume", "stop", "cancel", "retry", "hold", "release"]
     experiment_id: str
     id: str | None = None
     actor: str | None = None

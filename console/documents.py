@@ -29,6 +29,8 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A run as lists show it; `run` is 0 for an experiment that has not run yet.
 
+    `next_due` is when the schedule fires next, `retry_due` when the run is tried again; `is_held` means that a verdict
+    is or will be withheld, `is_cancelled` that the experiment takes no further runs.
     `lower` and `upper` are the lines that are in force, in nats: the p rule is an upper line at log(1/p_value).
     """
 
@@ -49,12 +51,21 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     stop: dict[str, Any] = {}
     lower: float | None = None
     upper: float | None = None
+    queue: str | None = None
+    priority: int | None = None
+    attempt: int = 1
+    retry_of: int | None = None
+    retry_due: datetime | None = None
+    next_due: datetime | None = None
     started_at: datetime | None = None
     deadline: datetime | None = None
     pauses: list[Pause] = []
     failure: str | None = None
+    is_held: bool = False
+    is_cancelled: bool = False
     decided_at: datetime | None = None
     outcome: str | None = None
+    direction: str | None = None
     reason: str | None = None
     comment: str | None = None
     n: int | None = None

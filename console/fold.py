@@ -45,11 +45,10 @@ def put(shelf: Shelf, event: events.ControlEvent, at: datetime) -> None:
         _defined(shelf, event)
     elif isinstance(event, events.Started):
         _started(shelf, event)
-    elif isinstance(event, events.Lifecycle):
-        run = event.run if event.run in shelf.runs else shelf.latest
-        document = shelf.runs.get(run) if run is not None else None
-        if document is not None:
-            shelf.runs[document.run] = replace(_changed(document, event), version=event.version)
+    elif isinstance(event, events.Queued):
+        _opened(shelf, event, state="QUEUED", queue=event.queue, priority=event.priority)
+    elif isinstance(event, events.Lifecycle) and (document := shelf.runs.get(event.run)) is not None:
+        shelf.runs[event.run] = replace(_changed(document, event), version=event.version)
 
 
 def _defined(shelf: Shelf, event: events.Defined) -> None:
@@ -72,25 +71,35 @@ def _defined(shelf: Shelf, event: events.Defined) -> None:
 
 
 def _started(shelf: Shelf, event: events.Started) -> None:
-    definition = shelf.definitions.get(event.definition_revision)
+    queued = shelf.runs.get(event.run)
+    waited = {} if queued is None else {"queue": queued.queue, "priority": queued.priority}
+    _opened(shelf, event, state="RUNNING", started_at=event.at, deadline=event.deadline, **waited)
+
+
+def _opened(shelf: Shelf, event: events.Queued | events.Started, **more: Any) -> None:
+    """Put a new run's document onto the shelf, in the place of run 0 if it is the first."""
+    revision = event.definition_revision if isinstance(event, events.Started) else max(shelf.definitions, default=1)
+    definition = shelf.definitions.get(revision)
+    before = shelf.runs.get(shelf.latest) if shelf.latest is not None else None
     if shelf.latest == 0:
         shelf.runs[0] = None
     shelf.latest = event.run
     shelf.runs[event.run] = RunDocument(
         experiment_id=event.experiment_id,
         run=event.run,
-        state="RUNNING",
         since=event.at,
         created_at=event.at,
-        started_at=event.at,
-        deadline=event.deadline,
         version=event.version,
-        **(_design(definition) if definition is not None else {"definition_revision": event.definition_revision}),
+        attempt=event.attempt,
+        retry_of=event.retry_of,
+        next_due=before.next_due if before is not None else None,
+        **(_design(definition) if definition is not None else {"definition_revision": revision}),
+        **more,
     )
 
 
 def _changed(document: RunDocument, event: events.Lifecycle) -> RunDocument:
-    """Return the run's document after an event other than `defined` and `started`."""
+    """Return the run's document after an event other than `defined`, `queued` and `started`."""
     if isinstance(event, events.Paused):
         pause = Pause(paused_at=event.at, paused_from=event.offset)
         return replace(document, state="PAUSED", since=event.at, pauses=[*document.pauses, pause])
@@ -98,6 +107,15 @@ def _changed(document: RunDocument, event: events.Lifecycle) -> RunDocument:
         *earlier, last = document.pauses or [Pause(paused_at=event.at, paused_from=event.offset)]
         ended = replace(last, resumed_at=event.at, resumed_from=event.offset)
         return replace(document, state="RUNNING", since=event.at, deadline=event.deadline, pauses=[*earlier, ended])
+    if isinstance(event, events.Scheduled):
+        return replace(document, next_due=event.due)
+    if isinstance(event, events.Held):
+        held = replace(document, is_held=True)
+        return replace(held, state="HELD", since=event.at) if event.withheld else held
+    if isinstance(event, events.Released):
+        return replace(document, is_held=False)
+    if isinstance(event, events.Retrying):
+        return replace(document, retry_due=event.due)
     if isinstance(event, events.Failed):
         return replace(document, failure=event.message)
     if isinstance(event, events.Decision):
@@ -107,6 +125,7 @@ def _changed(document: RunDocument, event: events.Lifecycle) -> RunDocument:
             since=event.at,
             decided_at=event.at,
             outcome=event.outcome,
+            direction=event.direction,
             reason=event.reason,
             comment=event.comment,
             n=event.n,
@@ -115,8 +134,10 @@ def _changed(document: RunDocument, event: events.Lifecycle) -> RunDocument:
         )
     if isinstance(event, events.Archived):
         return replace(document, state="ARCHIVED", since=event.at, disputed=event.disputed)
-    if isinstance(event, events.Cancelled) and document.state == "DEFINED":
-        return replace(document, state="CANCELLED", since=event.at)
+    if isinstance(event, events.Cancelled):
+        cancelled = replace(document, is_cancelled=True, next_due=None)
+        never_ran = document.state in ("DEFINED", "QUEUED")
+        return replace(cancelled, state="CANCELLED", since=event.at) if never_ran else cancelled
     return document
 
 
@@ -159,6 +180,16 @@ def _entry(event: events.ControlEvent, at: datetime) -> TimelineEntry:
             cause=event.command_id,
             version=event.version,
             body={part: kept[part] for part in ("status", "code", "message")},
+        )
+    if isinstance(event, events.SlotGranted):
+        return TimelineEntry(
+            kind="event",
+            type="slot_granted",
+            experiment_id=event.experiment_id,
+            at=event.at,
+            id=event.id,
+            run=event.run,
+            body={"queue": event.queue},
         )
     if isinstance(event, events.Lifecycle):
         return TimelineEntry(

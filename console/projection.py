@@ -4,7 +4,7 @@ The offset of each partition lies beside the data and is watched: a batch that d
 projector was faster, Redis lost its memory, records were delivered again) changes nothing and says where to go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -99,7 +99,11 @@ class Projection:
                 continue  # a command on the wrong partition comes again: its owner forwards it
             at = datetime.fromtimestamp(record.timestamp / 1000, UTC)
             moments.setdefault(event.experiment_id, []).append((event, at))
-        shelves = self._shelves(list(moments))
+        touched = {
+            experiment_id: {event.run for event, _ in told if isinstance(event, events.Lifecycle)}
+            for experiment_id, told in moments.items()
+        }
+        shelves = self._shelves(touched)
         before = {experiment_id: dict(shelf.runs) for experiment_id, shelf in shelves.items()}
         for experiment_id, shelf in shelves.items():
             for event, at in moments[experiment_id]:
@@ -113,21 +117,29 @@ class Projection:
             self._keep_history(experiment_id, shelf, pipeline)
         return Changes(runs=runs, entries=entries)
 
-    def _shelves(self, experiment_ids: Sequence[str]) -> dict[str, Shelf]:
-        """Return the experiments' newest documents."""
-        latest = self._read([("get", self._keys.latest(experiment_id)) for experiment_id in experiment_ids])
+    def _shelves(self, touched: Mapping[str, set[int]]) -> dict[str, Shelf]:
+        """Return of each experiment the newest run's document and those of the runs named."""
+        latest = self._read([("get", self._keys.latest(experiment_id)) for experiment_id in touched])
         shelves = {}
-        for experiment_id, run in zip(experiment_ids, latest, strict=True):
-            if run is None:
+        for (experiment_id, named), newest in zip(touched.items(), latest, strict=True):
+            if newest is None:
                 shelves[experiment_id] = Shelf()
                 continue
-            document, revisions = self._read(
-                [("get", self._keys.run(experiment_id, int(run))), ("hgetall", self._keys.definitions(experiment_id))]
+            runs = sorted(named | {int(newest)})
+            revisions, *documents = self._read(
+                [
+                    ("hgetall", self._keys.definitions(experiment_id)),
+                    *(("get", self._keys.run(experiment_id, run)) for run in runs),
+                ]
             )
             shelves[experiment_id] = Shelf(
-                latest=int(run),
-                runs={} if document is None else {int(run): msgspec.json.decode(document, type=RunDocument)},
+                latest=int(newest),
                 definitions={int(revision): decode(value, events.Defined) for revision, value in revisions.items()},
+                runs={
+                    run: msgspec.json.decode(value, type=RunDocument)
+                    for run, value in zip(runs, documents, strict=True)
+                    if value is not None
+                },
             )
         return shelves
 

@@ -96,7 +96,7 @@ class Guard:
 
     def _refusal(self, scope: Scope, headers: Headers) -> Refusal | None:
         host = headers.get("host", "")
-        if not self._is_known(host):
+        if len(headers.getlist("host")) != 1 or not self._is_known(host):
             return Refusal(
                 421,
                 "Unknown host",

@@ -85,6 +85,12 @@ _EVENTS: Final = {
     "resumed": "Resumed",
     "failed": "Failure reported",
     "decision": "Decision",
+    "scheduled": "Next run scheduled",
+    "queued": "Queued",
+    "slot_granted": "Slot granted",
+    "held": "Verdict held back",
+    "released": "Verdict released",
+    "retrying": "To be tried again",
     "cancelled": "Cancelled",
     "archived": "Archive complete",
 }
@@ -129,6 +135,10 @@ def headline(run: RunDocument, point: LivePoint | None) -> str:
         return f"{reason(run)} at n = {numbers.count(n)}{most}"
     if run.state == "DEFINED":
         return "the design is registered; nothing has been observed"
+    if run.state == "QUEUED":
+        return f"waits for a slot of the queue {run.queue}" if run.queue else "waits for a slot"
+    if run.state == "HELD":
+        return f"the verdict is withheld at n = {numbers.count(n)} until it is released"
     if run.state == "PAUSED":
         return f"observations are left out since n = {numbers.count(n)}"
     if run.state == "CANCELLED":
@@ -143,6 +153,8 @@ def verdict(run: RunDocument) -> tuple[str, str]:
     h0, h1 = hypothesis(run, "h0"), hypothesis(run, "h1")
     n = numbers.count(run.n or 0)
     if run.outcome == "accept_h1":
+        side = {"greater": ", on the greater side", "less": ", on the lesser side"}.get(run.direction or "", "")
+        h1 += side if run.model.get("alternative") == "two_sided" else ""
         return (
             f"H1 ({h1}) accepted against H0 ({h0}) at {rates(run)}, after {n} observations.",
             "The conclusion is about these two hypotheses, not about the size of the effect.",

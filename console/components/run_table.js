@@ -89,7 +89,7 @@ export default {
           </template>
           <template v-else>
             <td v-if="kind === 'ended'" class="why"><div>{{ row.why }}</div><div class="sub">{{ row.detail }}</div></td>
-            <td :class="kind === 'active' ? 'wide' : 'wide'">
+            <td class="wide">
               <div v-if="spark(row)" class="spark-box" role="img" :aria-label="row.walk_label">
                 <svg class="spark" viewBox="0 0 160 34" preserveAspectRatio="none" aria-hidden="true">
                   <line class="zero" x1="0" x2="160" :y1="spark(row).zero" :y2="spark(row).zero" />
@@ -116,7 +116,7 @@ export default {
               <div>{{ row.n }}<span v-if="row.limit" class="sub"> / {{ row.limit }}</span></div>
               <div v-if="row.share != null" class="bar" role="progressbar" :aria-valuenow="Math.round(row.share * 100)" aria-valuemin="0" aria-valuemax="100" aria-label="share of the limit"><i :style="{ width: row.share * 100 + '%' }"></i></div>
             </td>
-            <td v-if="kind === 'active'" class="number right"><span class="hidden-text">always-valid p </span>{{ row.p }}</td>
+            <td v-if="kind === 'active'" class="number right"><span class="only-phone">p = </span>{{ row.p }}</td>
             <td v-else class="right sub"><time :datetime="row.since" :title="row.since">{{ ago(row.since) }}</time></td>
           </template>
         </tr>

@@ -101,11 +101,11 @@ export default {
         });
       };
       if (upper != null) {
-        edge(upper, "h1", "H1", "insideEndTop");
+        edge(upper, "h1", "H1", "insideStartTop");
         areas.push([{ yAxis: upper, itemStyle: { color: color("h1-soft") } }, { yAxis: top }]);
       }
       if (lower != null) {
-        edge(lower, "h0", "H0", "insideEndBottom");
+        edge(lower, "h0", "H0", "insideStartBottom");
         areas.push([{ yAxis: bottom, itemStyle: { color: color("h0-soft") } }, { yAxis: lower }]);
       }
       if (limit && limit <= right) {
@@ -123,8 +123,8 @@ export default {
           label: { ...font, position: "insideStartBottom", color: color("warn"), formatter: isOpen ? "paused" : "pause" },
         });
       const ray = (slope, boundary, name, hypothesis) => {
-        if (!slope || boundary == null) return [];
-        const end = Math.min(right, boundary / slope);
+        if (!slope) return [];
+        const end = Math.min(right, (boundary ?? (slope > 0 ? top : bottom)) / slope);
         return [
           {
             type: "line", name: `expected if ${hypothesis} is true`, silent: true, showSymbol: false, animation: false,
@@ -182,10 +182,11 @@ export default {
           {
             type: "scatter", name: "last point", data: [last], z: 8, silent: true, symbolSize: decision ? 15 : 13,
             symbol: decision ? { accept_h1: "triangle", accept_h0: "path://M0 0L10 0L5 9Z", inconclusive: "diamond" }[decision.outcome] : "circle",
-            itemStyle: { color: color(tone), borderColor: color("surface"), borderWidth: 2 },
+            itemStyle: { color: color(tone), borderColor: color("surface"), borderWidth: 1.5 },
             label: {
               ...font, show: true, color: color(tone), fontWeight: 600, distance: 9,
-              position: rightHalf ? "left" : "right",
+              position: { h1: "top", h0: "bottom" }[tone] ?? (rightHalf ? "left" : "right"),
+              align: tone === "h1" || tone === "h0" ? (last[0] > right * 0.82 ? "right" : last[0] < right * 0.18 ? "left" : "center") : undefined,
               formatter: decision ? `${words} at n = ${whole(decision.n)}` : nats(last[1]),
               textBorderColor: color("surface"), textBorderWidth: 3,
             },

@@ -48,20 +48,45 @@ _COMMANDS: Final[dict[str, dict[str, Any]]] = {
         "needs_reason": True,
         "is_final": True,
     },
+    "release": {
+        "verb": "Release",
+        "title": "Release the verdict?",
+        "effect": "The verdict that was withheld is published, as it was reached.",
+        "needs_reason": True,
+    },
+    "cancel": {
+        "verb": "Cancel",
+        "title": "Cancel this experiment?",
+        "effect": "The run that waits is given up, and the experiment takes no further runs.",
+        "needs_reason": True,
+        "is_final": True,
+    },
 }
 _ALLOWED: Final = {
     "DEFINED": ("start",),
     "RUNNING": ("pause", "stop"),
     "PAUSED": ("resume", "stop"),
-    "HELD": ("stop",),
+    "QUEUED": ("cancel",),
+    "HELD": ("release", "stop"),
     "DECIDED": ("start",),
     "ARCHIVED": ("start",),
+}
+#: What is said where a verdict would stand, while there is none.
+_SAID: Final = {
+    "PAUSED": ("Paused: observations are counted, but left out of the walk until it is resumed.", ""),
+    "HELD": (
+        "The verdict is withheld.",
+        "A boundary was reached while a check failed, or somebody held the run; later observations do not count.",
+    ),
+    "QUEUED": ("Waiting for a slot.", "It starts by itself as soon as a run before it in its queue has ended."),
 }
 _KINDS: Final[dict[str, type[events.Command]]] = {
     "start": events.Start,
     "pause": events.Pause,
     "resume": events.Resume,
     "stop": events.Stop,
+    "release": events.Release,
+    "cancel": events.Cancel,
 }
 
 
@@ -90,32 +115,31 @@ class ExperimentPage:
                 self._verdict_note = tag("p", "note")
         with tag("div", "columns"):
             with tag("div", "stack"):
-                self._chart_card()
-                self._waiting = tag("section", "card")
+                self._waiting = tag("section", "card", aria_label="First observation")
                 with self._waiting:
-                    parts.waiting_for_observations(run)
+                    parts.waiting_for_observations(run, self._desk.config)
+                self._chart_card()
             with tag("section", "card", aria_label="Numbers"):
                 with tag("div", "head"):
                     tag("h2", text="Numbers")
                 with tag("div", "figures"):
                     self._figures = Figures(run)
-        with tag("div", "columns"):
+        with tag("div", "thirds"):
             with tag("section", "card", aria_label="History"):
                 with tag("div", "head"):
                     tag("h2", text="History")
-                    tag("span", "note", "every event, who caused it and why")
+                    tag("span", "note", "what happened, by whom and why")
                 self._history = tag("div", "body")
-            with tag("div", "stack"):
-                with tag("section", "card", aria_label="Archive") as self._archive_card:
-                    with tag("div", "head"):
-                        tag("h2", text="Archive")
-                    self._archive = tag("div", "body")
-                with tag("section", "card", aria_label="Design"):
-                    with tag("div", "head"):
-                        tag("h2", text="Design")
-                        tag("span", "note", "fixed before the first observation")
-                    with tag("div", "body"):
-                        parts.design(run, await self._desk.model.definition(run.experiment_id, run.definition_revision))
+            with tag("section", "card", aria_label="Design"):
+                with tag("div", "head"):
+                    tag("h2", text="Design")
+                    tag("span", "note", "fixed before the first observation")
+                with tag("div", "body"):
+                    parts.design(run, await self._desk.model.definition(run.experiment_id, run.definition_revision))
+            with tag("section", "card", aria_label="Archive") as self._archive_card:
+                with tag("div", "head"):
+                    tag("h2", text="Archive")
+                self._archive = tag("div", "body")
         await self._show(News(all=True))
         follow(self._desk.board, run.experiment_id, self._changed)
 
@@ -147,7 +171,7 @@ class ExperimentPage:
         points = thinned(self._walk, _SHOWN_POINTS)
         self._sent = len(points)
         self._sent_n = int(points["n"][-1]) if len(points) else 0
-        with tag("section", "card", aria_label="The walk") as self._chart_box:
+        with tag("section", "card", aria_label="The walk"):
             with tag("div", "head"):
                 tag("h2", text="The walk")
                 tag("span", "note", "only the last point decides; the way there is for diagnosis")
@@ -197,9 +221,7 @@ class ExperimentPage:
         set_text(self._headline, wording.headline(run, point))
         self._show_verdict(sign)
         self._show_buttons()
-        has_walk = bool(len(self._walk)) or bool(run.n)
-        self._chart_box.set_visibility(has_walk)
-        self._waiting.set_visibility(not has_walk)
+        self._waiting.set_visibility(not len(self._walk) and run.outcome is None)
         self._show_walk(point)
         decision = None
         if run.outcome is not None:
@@ -211,7 +233,7 @@ class ExperimentPage:
 
     def _show_verdict(self, sign: wording.Sign) -> None:
         run = self._run
-        self._verdict.set_visibility(run.outcome is not None or run.state in ("PAUSED", "HELD"))
+        self._verdict.set_visibility(run.outcome is not None or run.state in _SAID)
         if run.outcome is not None:
             words, note = wording.verdict(run)
             if run.comment:
@@ -221,7 +243,7 @@ class ExperimentPage:
             if run.disputed:
                 note = f"Disputed: the archive's replay reached another decision. {note}"
         else:
-            words, note = ("Paused: observations are counted, but left out of the walk until it is resumed.", "")
+            words, note = _SAID.get(run.state, ("", ""))
         set_classes(self._verdict, f"card verdict {'bad' if run.disputed else sign.tone}")
         set_text(self._verdict_glyph, sign.glyph)
         set_text(self._verdict_words, words)
@@ -230,7 +252,7 @@ class ExperimentPage:
     def _show_buttons(self) -> None:
         latest = self._desk.board.latest(self._run.experiment_id)
         is_newest = latest is None or latest.run <= self._run.run
-        allowed = _ALLOWED.get(self._run.state, ()) if is_newest else ()
+        allowed = _ALLOWED.get(self._run.state, ()) if is_newest and not self._run.is_cancelled else ()
         if allowed == self._buttons:
             return
         self._buttons = allowed
@@ -239,8 +261,8 @@ class ExperimentPage:
             for kind in allowed:
                 again = kind == "start" and self._run.run
                 text = "Run again" if again else _COMMANDS[kind]["verb"].removesuffix(" the run")
-                style = "button primary" if kind in ("start", "resume") else "button"
-                button = tag("button", f"{style} danger" if kind == "stop" else style, text, type="button")
+                style = "button primary" if kind in ("start", "resume", "release") else "button"
+                button = tag("button", f"{style} danger" if kind in ("stop", "cancel") else style, text, type="button")
                 button.on("click", lambda _, kind=kind: self._ask.open({"type": kind, **_COMMANDS[kind]}))
 
     def _show_walk(self, point: LivePoint | None) -> None:

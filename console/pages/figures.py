@@ -26,7 +26,7 @@ class Figures:
         if self._limit:
             with self._cells["Observations"][0], tag("div", "bar", aria_hidden="true"):
                 self._bar = tag("i")
-        for label in ("Log-likelihood ratio", "To the H1 line", "To the H0 line", "Always-valid p"):
+        for label in ("Log-likelihood ratio", "To the H1 line", "To the H0 line", "Overshoot", "Always-valid p"):
             self._add(label)
         for label in ("Estimate", "Adjusted estimate", "95 % interval", "Records"):
             self._add(label)
@@ -63,7 +63,7 @@ def _figures(run: RunDocument, point: LivePoint | None, walk: Points, decision: 
     limit = run.stop.get("max_samples")
     found: list[Figure] = [
         ("Observations", numbers.count(n), f"of at most {numbers.count(limit)}" if limit else "no limit is set"),
-        ("Log-likelihood ratio", f"{numbers.signed(llr)} nats", _leaning(llr)),
+        ("Log-likelihood ratio", f"{numbers.signed(llr)} nats", _leaning(run, llr)),
     ]
     if run.outcome is None:
         if run.upper is not None:
@@ -89,7 +89,9 @@ def _figures(run: RunDocument, point: LivePoint | None, walk: Points, decision: 
     return found
 
 
-def _leaning(llr: float) -> str:
+def _leaning(run: RunDocument, llr: float) -> str:
+    if run.outcome is not None:
+        return "where the walk stood when the run ended"
     if abs(llr) < 0.005:
         return "the data so far favour neither hypothesis"
     which = "H1" if llr > 0 else "H0"
@@ -102,9 +104,9 @@ def _distance(value: float) -> str:
 
 def _overshoot(run: RunDocument, llr: float) -> list[Figure]:
     if run.reason in ("boundary_upper", "p_threshold") and run.upper is not None:
-        return [("To the H1 line", _distance(abs(llr - run.upper)), f"beyond the line at {numbers.signed(run.upper)}")]
+        return [("Overshoot", _distance(abs(llr - run.upper)), f"beyond the H1 line at {numbers.signed(run.upper)}")]
     if run.reason == "boundary_lower" and run.lower is not None:
-        return [("To the H0 line", _distance(abs(run.lower - llr)), f"beyond the line at {numbers.signed(run.lower)}")]
+        return [("Overshoot", _distance(abs(run.lower - llr)), f"beyond the H0 line at {numbers.signed(run.lower)}")]
     return []
 
 

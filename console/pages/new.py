@@ -1,6 +1,7 @@
 """New experiment: a template, a form that the definition itself judges, and one click to run."""
 
 import asyncio
+from itertools import count
 from typing import Any, Final
 
 from fastapi import Request
@@ -111,7 +112,7 @@ class NewExperiment:
         async def changed() -> None:
             await self._changed(name)
 
-        value = self._template.values.get(name, "exact" if name == "thresholds" else "")
+        value = self._beginning(name)
         field = FormField(name, label, value=value, help_=help_, on_change=changed, **more)
         if wide:
             field.classes("wide")
@@ -124,7 +125,7 @@ class NewExperiment:
             with tag("div", "body"):
                 self._plan_note = tag("p", "note")
                 self._plan = tag("dl", "pairs", style="margin-top:6px")
-        with tag("section", "card"), tag("div", "body stack"):
+        with tag("section", "card send-card"), tag("div", "body stack"):
             self._problem = tag("div", "problem", role="alert")
             self._run = tag("button", "button primary", "Create and run", type="button").on(
                 "click", lambda: self._send("run")
@@ -140,7 +141,7 @@ class NewExperiment:
         for template, card in self._cards.items():
             card.props["aria-pressed"] = "true" if template == name else "false"
         for field in self._fields.values():
-            field.put(self._template.values.get(field.name, "exact" if field.name == "thresholds" else ""))
+            field.put(self._beginning(field.name))
         ui.navigate.history.replace(f"/new?template={name}")
         await self._judge()
 
@@ -148,8 +149,19 @@ class NewExperiment:
         if name == "id":
             self._id_is_own = True
         if name == "title" and not self._id_is_own and self._fields["title"].value:
-            self._fields["id"].put(suggested_id(self._fields["title"].value))
+            self._fields["id"].put(self._free(suggested_id(self._fields["title"].value)))
         await self._judge()
+
+    def _beginning(self, name: str) -> str:
+        """Return what the template puts into a field."""
+        value = self._template.values.get(name, "exact" if name == "thresholds" else "")
+        return self._free(value) if name == "id" else value
+
+    def _free(self, wanted: str) -> str:
+        """Return the id, with a number behind it if an experiment has it already."""
+        taken = {experiment_id for experiment_id, _ in self._desk.board.runs}
+        names = (wanted if number == 1 else f"{wanted}-{number}" for number in count(1))
+        return next(name for name in names if name not in taken)
 
     def _given(self) -> dict[str, Any]:
         return definition({name: field.value for name, field in self._fields.items()})

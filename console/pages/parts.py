@@ -10,12 +10,17 @@ from console.documents import RunDocument, TimelineEntry
 from console.downloads import files
 from console.pages.rows import address
 from console.pages.shell import tag
+from console.settings import ConsoleConfig
 from schemas import events
 
 _TONES = {
     "started": "live",
     "resumed": "live",
     "paused": "warn",
+    "held": "warn",
+    "queued": "warn",
+    "retrying": "warn",
+    "released": "live",
     "failed": "bad",
     "archived": "done",
     "cancelled": "done",
@@ -55,19 +60,18 @@ def legend(run: RunDocument) -> None:
                     tag("span", text=text)
 
 
-def waiting_for_observations(run: RunDocument) -> None:
+def waiting_for_observations(run: RunDocument, config: ConsoleConfig) -> None:
     """Show how observations get in, for a run that has none yet."""
     with tag("div", "head"):
         tag("h2", text="Waiting for the first observation" if run.run else "Not started yet")
     with tag("div", "body"):
         if run.source == "external":
-            tag("p", "note", "Anything that can produce to Kafka can send them; these lines do the same thing.")
+            tag("p", "note", "Anything that can produce to Kafka can send them; these two lines do the same thing.")
             with tag("div", "stack", style="margin-top:12px"):
-                tag("code", "code", f"waldstream observe {run.experiment_id} --source lab 0 1 1 0")
+                tag("code", "code", f"waldstream observe {run.experiment_id} 0 1 1 0")
                 body = f'{{"experiment_id": "{run.experiment_id}", "values": [0, 1, 1, 0]}}'
-                tag(
-                    "code", "code", f"echo '{run.experiment_id}|{body}' | kcat -P -t sprt.observations -K '|' -b BROKER"
-                )
+                where = f"-b {config.kafka.get('bootstrap.servers')} -t {config.topics.observations}"
+                tag("code", "code", f"echo '{body}' | kcat -P {where} -k {run.experiment_id}")
         elif run.run:
             tag(
                 "p",
@@ -153,9 +157,15 @@ def _event(entry: TimelineEntry, run: RunDocument) -> None:
         if entry.body.get("comment"):
             why.append(str(entry.body["comment"]))
     elif entry.type == "defined":
-        why.append(f"revision {entry.body.get('definition_revision', 1)}")
+        revision = entry.body.get("definition_revision", 1)
+        why += [f"revision {revision}, for later runs"] if revision != 1 else []
     elif entry.type == "started":
         title = f"Run {entry.run} started"
+    elif entry.type == "queued":
+        why.append(f"queue {entry.body.get('queue')}, priority {entry.body.get('priority')}")
+    elif entry.type in ("scheduled", "retrying"):
+        why += [f"due {entry.body['due']}"] if entry.body.get("due") else ["the schedule has ended"]
+        why.append(str(entry.body.get("note") or ""))
     elif entry.type == "failed":
         why.append(str(entry.body.get("message", "")))
     elif entry.type == "archived":

@@ -45,9 +45,10 @@ def set_text(element: Element, text: str) -> None:
 
 
 def set_classes(element: Element, classes: str) -> None:
-    """Change an element's classes; nothing is sent if they are the same."""
-    if element.classes != classes.split():
-        element.classes(replace=classes)
+    """Change an element's classes, its being hidden apart; nothing is sent if they are the same."""
+    wanted = [*classes.split(), *(name for name in element.classes if name == "hidden")]
+    if list(element.classes) != wanted:
+        element.classes(replace=" ".join(wanted))
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def shell(desk: Desk, here: str) -> Iterator[None]:
         light.props["aria-label"] = short
         set_text(words, short)
         banner.set_visibility(bool(title))
-        set_classes(banner, f"banner {tone}" + ("" if title else " hidden"))
+        set_classes(banner, f"banner {tone}")
         set_text(head, title)
         set_text(body, long)
 

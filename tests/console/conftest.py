@@ -1,18 +1,25 @@
 """Stories on real topics: what a worker would publish for an experiment, event by event; and projectors."""
 
+import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import msgspec
 import numpy as np
 import pytest
 import redis
-from confluent_kafka import Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 import sprt
 from console.keys import Keys
@@ -21,11 +28,13 @@ from experiments.definition import parse
 from experiments.planning import digest
 from processors.topics import create_topics
 from schemas import events
-from schemas.codecs import encode_avro, encode_json
+from schemas.codecs import decode, encode_avro, encode_json
 from schemas.partitions import partition_of
 from schemas.topics import Topics
+from stack.ports import free_port
 
 PARTITIONS = 2
+ROOT = Path(__file__).parents[2]
 BEGIN = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
 
 
@@ -48,6 +57,25 @@ class Teller:
 
     def flush(self) -> None:
         assert self.producer.flush(20) == 0
+
+    def next_command(self, experiment_id: str) -> events.Command:
+        """Return the first command for the experiment, as a worker would read it."""
+        group = f"{self.topics.prefix}-{uuid4().hex}"
+        consumer = Consumer({"bootstrap.servers": self.kafka, "group.id": group, "auto.offset.reset": "earliest"})
+        try:
+            where = TopicPartition(self.topics.control, partition_of(experiment_id, PARTITIONS), OFFSET_BEGINNING)
+            consumer.assign([where])
+            deadline = time.monotonic() + 30
+            while time.monotonic() < deadline:
+                message = consumer.poll(1)
+                if message is None or message.error() is not None:
+                    continue
+                event = decode(message.value(), *events.CONTROL)
+                if isinstance(event, events.Command) and event.experiment_id == experiment_id:
+                    return event
+            raise AssertionError("no command came within 30 s")
+        finally:
+            consumer.close()
 
     def story(self, experiment_id: str, **definition: Any) -> "Story":
         return Story(self, experiment_id, definition)
@@ -176,12 +204,16 @@ class Story:
         return self.control(events.Archived(**head, manifest_digest="ab" * 32, location=written.location))
 
 
-@pytest.fixture
-def topics(kafka: str) -> Topics:
-    """Topics of this test alone."""
+def _own_topics(kafka: str) -> Topics:
     own = Topics(prefix=f"t{uuid4().hex[:8]}")
     create_topics({"bootstrap.servers": kafka}, own, PARTITIONS)
     return own
+
+
+@pytest.fixture
+def topics(kafka: str) -> Topics:
+    """Topics of this test alone."""
+    return _own_topics(kafka)
 
 
 @pytest.fixture
@@ -223,15 +255,21 @@ class ReadModel:
         self.stops.append(stop)
 
 
-@pytest.fixture
-def model(kafka: str, redis_url: str, topics: Topics) -> Iterator[ReadModel]:
-    """The read model of this test's topics; `start_projector` fills it."""
+@contextmanager
+def _read_model(kafka: str, redis_url: str, topics: Topics) -> Iterator[ReadModel]:
     config = ProjectorConfig({"bootstrap.servers": kafka}, topics, redis_url, group=topics.prefix)
     with redis.Redis.from_url(redis_url) as client:
         model = ReadModel(config, Keys.of(topics), client)
         yield model
         for stop in model.stops:
             stop()
+
+
+@pytest.fixture
+def model(kafka: str, redis_url: str, topics: Topics) -> Iterator[ReadModel]:
+    """The read model of this test's topics; `start_projector` fills it."""
+    with _read_model(kafka, redis_url, topics) as model:
+        yield model
 
 
 def _until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
@@ -246,3 +284,90 @@ def _until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> An
 def until() -> Callable[..., Any]:
     """Wait until a condition holds and return its value."""
     return _until
+
+
+_SERVE = """
+import json, sys
+from pathlib import Path
+from console.app import ConsoleConfig, run
+from schemas.topics import Topics
+given = json.loads(sys.argv[1])
+run(ConsoleConfig(**given | {"topics": Topics(given["topics"]), "archives": Path(given["archives"])}))
+"""
+
+
+@dataclass
+class Served:
+    """A console in a process of its own."""
+
+    url: str
+    archives: Path
+    process: "subprocess.Popen[bytes]"
+
+
+@contextmanager
+def _consoles(kafka: str, redis_url: str, topics: Topics, archives: Path) -> Iterator[Callable[..., Served]]:
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(**arguments: Any) -> Served:
+        given = {
+            "kafka": {"bootstrap.servers": kafka},
+            "topics": topics.prefix,
+            "partitions": PARTITIONS,
+            "redis_url": redis_url,
+            "archives": str(archives),
+            "port": free_port(),
+            **arguments,
+        }
+        environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+        process = subprocess.Popen([sys.executable, "-c", _SERVE, json.dumps(given)], cwd=ROOT, env=environment)
+        running.append(process)
+        url = f"http://127.0.0.1:{given['port']}"
+        _until(lambda: process.poll() is not None or _is_up(url), "the console answers", 60)
+        assert process.poll() is None
+        return Served(url, archives, process)
+
+    yield start
+    for process in running:
+        process.terminate()
+        assert process.wait(15) == 0
+
+
+@pytest.fixture
+def serve(kafka: str, redis_url: str, topics: Topics, tmp_path: Path) -> Iterator[Callable[..., Served]]:
+    """Start consoles on this test's topics; arguments replace those of their configuration."""
+    with _consoles(kafka, redis_url, topics, tmp_path / "archives") as start:
+        yield start
+
+
+@dataclass
+class Installation:
+    """What tests that only add experiments of their own share: a projector, a console, and a teller of stories."""
+
+    kafka: str
+    console: Served
+    teller: Teller
+
+
+@pytest.fixture(scope="session")
+def installation(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One projector and one console for the session; tell stories under ids of your own."""
+    topics = _own_topics(kafka)
+    archives = tmp_path_factory.mktemp("archives")
+    with _read_model(kafka, redis_url, topics) as model, _consoles(kafka, redis_url, topics, archives) as start:
+        model.start_projector()
+        yield Installation(kafka, start(reply_seconds=5.0), Teller(kafka, topics))
+
+
+@pytest.fixture
+def own() -> str:
+    """A word that no other test's ids begin with."""
+    return f"e{uuid4().hex[:8]}"
+
+
+def _is_up(url: str) -> bool:
+    try:
+        httpx.get(f"{url}/static/console.css")
+    except httpx.TransportError:
+        return False
+    return True
