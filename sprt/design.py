@@ -21,7 +21,6 @@ from sprt.thresholds import ville_thresholds, wald_thresholds
 if TYPE_CHECKING:
     from sprt.certificate import Certificate
 
-TIE: Final = 1e-9  # nats; a walk this close to a boundary stands on it
 ALTERNATIVES: Final = ("greater", "less", "two_sided")
 MODES: Final = ("exact", "wald", "ville", "siegmund")
 BOUNDARIES: Final = ("both", "lower", "none")

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sprt.arrays import ArmArray, BoolArray, FloatArray, observations
-from sprt.design import TIE, Design
+from sprt.design import Design
+from sprt.stopping import TIE
 from sprt.errors import ObservationError
 from sprt.families.base import ExponentialFamily
 from sprt.state import State

@@ -90,6 +90,10 @@ class Family(ABC):
         """Return the walk over a batch of at least one supported observation."""
 
     @abstractmethod
+    def drifts(self) -> tuple[float, float]:
+        """Return the mean step of the one-sided walk under H0 and under H1, in nats per n."""
+
+    @abstractmethod
     def sample(self, theta: float, shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:
         """Return observations drawn at `theta`; families with arms draw a and b in turn along the last axis."""
 
@@ -101,6 +105,15 @@ class LinearFamily(Family):
     def line(self, theta: float) -> Line:
         """Return the likelihood ratio of `theta` against h0."""
 
+    @abstractmethod
+    def mean_statistic(self, theta: float) -> float:
+        """Return how much one observation adds to the statistic on average."""
+
+    def drifts(self) -> tuple[float, float]:  # noqa: D102 - as in Family
+        line = self.ratio.first
+        low, high = (line.slope * self.mean_statistic(theta) + line.drift for theta in (self.h0, self.h1))
+        return low, high
+
     @cached_property
     def ratio(self) -> Ratio:
         """The likelihood ratio of h1 against h0."""
@@ -110,6 +123,10 @@ class LinearFamily(Family):
     def mixture(self) -> Ratio:
         """The two-sided likelihood ratio: the equal mixture of h1 and its mirror image against h0."""
         return Ratio(self.line(self.h1), self.line(self.mirrored()))
+
+    def ratio_for(self, *, two_sided: bool) -> Ratio:
+        """Return the likelihood ratio of a design with this alternative."""
+        return self.mixture if two_sided else self.ratio
 
 
 class ExponentialFamily(LinearFamily):
@@ -130,7 +147,7 @@ class ExponentialFamily(LinearFamily):
         return self.direction if self.mixture.favours_first(t, state.n) else opposite(self.direction)
 
     def walk(self, state: State, xs: FloatArray, arms: ArmArray | None, *, two_sided: bool) -> Walk:  # noqa: ARG002, D102 - one arm; as in Family
-        ratio = self.mixture if two_sided else self.ratio
+        ratio = self.ratio_for(two_sided=two_sided)
         size = xs.shape[0]
         totals = np.empty(size + 1)
         totals[0] = state.counts[0] if self.integer else state.sums[0]

@@ -71,5 +71,8 @@ class Bernoulli(ExponentialFamily):
         failure = log_quotient(1.0 - theta, 1.0 - self.p0, self.p0 - theta)
         return Line(slope=success - failure, drift=failure)
 
+    def mean_statistic(self, theta: float) -> float:  # noqa: D102 - as in LinearFamily
+        return theta
+
     def sample(self, theta: float, shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:  # noqa: D102 - as in Family
         return (rng.random(shape) < theta).astype(np.float64)

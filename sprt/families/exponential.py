@@ -53,5 +53,8 @@ class Exponential(ExponentialFamily):
         # z = log(l1/l0) - (l1 - l0) x
         return Line(slope=self.rate0 - theta, drift=log_quotient(theta, self.rate0, theta - self.rate0))
 
+    def mean_statistic(self, theta: float) -> float:  # noqa: D102 - as in LinearFamily
+        return 1.0 / theta
+
     def sample(self, theta: float, shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:  # noqa: D102 - as in Family
         return rng.exponential(1.0 / theta, shape)

@@ -61,5 +61,8 @@ class Normal(ExponentialFamily):
         shift = (theta - self.mean0) / self.sd
         return Line(slope=shift / self.sd, drift=-0.5 * shift * shift)
 
+    def mean_statistic(self, theta: float) -> float:  # noqa: D102 - as in LinearFamily
+        return theta - self.mean0
+
     def sample(self, theta: float, shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:  # noqa: D102 - as in Family
         return rng.normal(theta, self.sd, shape)

@@ -1,5 +1,6 @@
 """Poisson counts, one per observation: their rate. The LLR is derived from the integers (n, S)."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -7,15 +8,15 @@ import numpy as np
 
 from sprt.arrays import ArmArray, BoolArray, FloatArray
 from sprt.errors import DesignError
-from sprt.families.base import ExponentialFamily, log_quotient, require_different, require_finite, require_usable
+from sprt.families.base import log_quotient, require_different, require_finite, require_usable
+from sprt.families.counting import CountFamily, is_count, law_from_quotients, require_short
 from sprt.ratio import Line
 
-LARGEST_COUNT: Final = 1_000_000_000  # sums of millions of them stay exact in a float64
 LARGEST_RATE: Final = 1e8
 
 
 @dataclass(frozen=True)
-class Poisson(ExponentialFamily):
+class Poisson(CountFamily):
     """The expected count per observation is `rate0` under H0 and `rate1` under H1."""
 
     rate0: float
@@ -23,14 +24,11 @@ class Poisson(ExponentialFamily):
 
     name: ClassVar[str] = "poisson"
     parameter: ClassVar[str] = "rate"
-    support: ClassVar[str] = f"a whole number from 0 to {LARGEST_COUNT}"
-    is_lattice: ClassVar[bool] = True
-    integer: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         require_finite(rate0=self.rate0, rate1=self.rate1)
         for name, rate in (("rate0", self.rate0), ("rate1", self.rate1)):
-            if not 0.0 < rate <= LARGEST_RATE:
+            if not 1e-100 <= rate <= LARGEST_RATE:
                 raise DesignError(f"{name}: {rate!r} given, a positive number up to {LARGEST_RATE:g} is allowed")
         require_different("rate", self.rate0, self.rate1)
         require_usable(self.line(self.rate1), "rate1")
@@ -57,12 +55,17 @@ class Poisson(ExponentialFamily):
         # z = x log(l1/l0) - (l1 - l0)
         return Line(slope=log_quotient(theta, self.rate0, theta - self.rate0), drift=self.rate0 - theta)
 
+    def increment(self, theta: float) -> tuple[int, FloatArray]:  # noqa: D102 - as in CountFamily
+        if theta == 0.0:
+            return 0, np.ones(1)
+        reach = 12.0 * math.sqrt(theta) + 80.0
+        low, high = max(0, math.floor(theta - reach)), math.ceil(theta + reach)
+        require_short(high - low)
+        x = np.arange(low, high, dtype=np.float64)
+        return law_from_quotients(math.floor(theta), low, high, math.log(theta) - np.log(x + 1.0))
+
+    def mean_statistic(self, theta: float) -> float:  # noqa: D102 - as in LinearFamily
+        return theta
+
     def sample(self, theta: float, shape: tuple[int, int], rng: np.random.Generator) -> FloatArray:  # noqa: D102 - as in Family
         return rng.poisson(theta, shape).astype(np.float64)
-
-
-def is_count(xs: FloatArray) -> BoolArray:
-    """Return for each value whether it is a whole number from 0 to the largest count."""
-    inside = (xs >= 0.0) & (xs <= LARGEST_COUNT)
-    result: BoolArray = inside & (np.floor(xs) == xs)
-    return result

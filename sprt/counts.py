@@ -1,0 +1,290 @@
+"""Exact law of the stopping time for counts: each observation adds a whole number from a law without end.
+
+The window between the lines is convolved with the law of one count; what overshoots is counted by its tail sum.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from sprt.arrays import FloatArray, IntArray
+from sprt.errors import DesignError
+from sprt.ratio import Ratio
+from sprt.regions import ACCEPT_H0, ACCEPT_H1, FAR, UNDECIDED, Region, region
+from sprt.rules import Rules
+from sprt.stopping import LimitMasses, StopMasses, new_ledger, Ledger
+
+BLOCK: Final = 1024
+MOST_WORK: Final = 4e9  # multiplications; about ten seconds
+MOST_ENTRIES: Final = 40_000_000  # of the matrices of one step
+MOST_STEPS: Final = 600_000
+DUST: Final = 1e-22  # a mass this small at the upper end of an open window is dropped
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """The law of one count at one theta: probabilities of `offset`, `offset + 1`, …, normalised."""
+
+    offset: int
+    pmf: FloatArray
+
+
+@dataclass(slots=True)
+class Window:
+    """Mass at scores base, base + 1, … for each theta; `touched` is the mass that met the p line untested."""
+
+    n: int
+    base: int
+    mass: FloatArray  # (thetas, width)
+    touched: FloatArray | None = None
+
+
+def count_stops(
+    ratio: Ratio,
+    rules: Rules,
+    increments: list[Increment],
+    *,
+    start: tuple[int, int] = (0, 0),
+    touched: bool = False,
+    negligible: float = 1e-13,
+) -> StopMasses:
+    """Return where walks from `start` = (n, score) end, for each law of one count."""
+    thetas = len(increments)
+    ledger = new_ledger()
+    empty, full = np.zeros((thetas, 1)), np.ones((thetas, 1))
+    window = Window(start[0], start[1], empty if touched else full, full if touched else None)
+    work = 0.0
+    n = start[0]
+    looks = rules.tested(n)
+    tested = None if looks is None else set(looks.tolist())
+    first = rules.first_tested(n)
+    banded = looks is None and not ratio.is_mixture and math.isfinite(rules.lower) and math.isfinite(rules.upper)
+    while True:
+        if banded and window.touched is None and n + 1 >= first:
+            return follow_band(window, ratio, rules, increments, ledger, negligible)
+        block = np.arange(n + 1, n + 1 + BLOCK, dtype=np.float64)
+        lines = region(ratio, rules.lower, rules.upper, block)
+        for i in range(BLOCK):
+            n += 1
+            work += window.mass.size * max(one.pmf.shape[0] for one in increments)
+            if work > MOST_WORK:
+                raise too_costly(rules)
+            at_limit = rules.max_n is not None and n >= rules.max_n
+            if at_limit:
+                close(step(window, increments, None), ratio, rules, ledger)
+                return ledger.finish()
+            if n < first or (tested is not None and n not in tested):
+                window = touch(step(window, increments, None), ratio, rules)
+                continue
+            piece = Region(
+                *(None if a is None else a[i : i + 1] for a in (lines.low, lines.high, lines.hole_low, lines.hole_high))
+            )  # type: ignore[arg-type]  # low and high are never None
+            window = settle(window, increments, piece, ratio, rules, ledger)
+            if rules.max_n is None and float(window.mass.sum(axis=1).max()) * float(n) ** 2 < negligible:
+                return ledger.finish()
+
+
+def follow_band(
+    window: Window, ratio: Ratio, rules: Rules, increments: list[Increment], ledger: Ledger, negligible: float
+) -> StopMasses:
+    """Follow the window between two lines tested at every n: each step is one matrix product per theta."""
+    band: Band | None = None
+    while True:
+        last = window.n + BLOCK if rules.max_n is None else min(window.n + BLOCK, rules.max_n - 1)
+        lines = region(ratio, rules.lower, rules.upper, np.arange(window.n + 1, last + 1, dtype=np.float64))
+        lows = np.concatenate(([window.base], np.maximum.accumulate(np.maximum(lines.low, window.base))))
+        highs = np.concatenate(([window.base + window.mass.shape[1] - 1], lines.high))
+        width, shift = int((highs - lows).max()) + 1, int(np.diff(lows).max(initial=0))
+        if band is None or band.width < width or band.shift < shift:
+            band = make_band(increments, width, shift, rules)
+        mass = np.zeros((len(increments), band.width))
+        mass[:, : window.mass.shape[1]] = window.mass
+        rising = ratio.first.slope > 0
+        for i in range(1, lows.shape[0]):
+            moved, room = int(lows[i] - lows[i - 1]), int(highs[i] - lows[i]) + 1
+            over = band.overshoot(mass, moved + room)
+            after = band.step(mass, moved + max(room, 0))
+            under = after[:, :moved].sum(axis=1)
+            mass = np.zeros_like(mass)
+            if room > 0:
+                mass[:, :room] = after[:, moved:]
+            ledger.add(window.n + i, over if rising else under, under if rising else over)
+            alive = float(mass.sum(axis=1).max())
+            if alive == 0.0 or (rules.max_n is None and alive * float(window.n + i) ** 2 < negligible):
+                return ledger.finish()
+        window = Window(last, int(lows[-1]), mass[:, : max(int(highs[-1] - lows[-1]) + 1, 1)])
+        if window.n - ledger.n[0] > MOST_STEPS:
+            raise too_costly(rules)
+        if rules.max_n is not None and last >= rules.max_n - 1:
+            close(step(window, increments, None), ratio, rules, ledger)
+            return ledger.finish()
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """The law of one count as matrices: `product[k, i, j] = P(count = i - j)`, and its tails in reverse."""
+
+    width: int
+    shift: int
+    product: FloatArray  # (thetas, shift + width, width)
+    tail: FloatArray  # (thetas, …): entry m is P(count >= longest - m)
+    longest: int
+
+    def step(self, mass: FloatArray, rows: int) -> FloatArray:
+        """Return the mass at the first `rows` scores from the old base on, one count later."""
+        result: FloatArray = np.matmul(self.product[:, :rows], mass[:, :, None])[:, :, 0]
+        return result
+
+    def overshoot(self, mass: FloatArray, room: int) -> FloatArray:
+        """Return the probability that the next count reaches `room` scores beyond the old base."""
+        begin = self.longest - room
+        result: FloatArray = np.einsum("kj,kj->k", self.tail[:, begin : begin + self.width], mass)
+        return result
+
+
+def make_band(increments: list[Increment], width: int, shift: int, rules: Rules) -> Band:
+    """Return the matrices for windows of at most this width that move by at most this much."""
+    rows = width + shift
+    if rows * width * len(increments) > MOST_ENTRIES:
+        raise too_costly(rules)
+    product = np.zeros((len(increments), rows, width))
+    tail = np.ones((len(increments), rows + 1 + width))
+    for k, one in enumerate(increments):
+        pmf = np.zeros(rows)
+        inside = max(min(rows - one.offset, one.pmf.shape[0]), 0)
+        pmf[one.offset : one.offset + inside] = one.pmf[:inside]
+        for j in range(width):
+            product[k, j:, j] = pmf[: rows - j]
+        reached = np.concatenate((np.ones(one.offset), np.cumsum(one.pmf[::-1])[::-1], np.zeros(rows + 1)))
+        tail[k, : rows + 1] = reached[: rows + 1][::-1]  # so that a window, read left to right, needs ever less
+    return Band(width, shift, product, tail, rows)
+
+
+def too_costly(rules: Rules) -> DesignError:
+    """Return the error of a recursion that would take too long."""
+    return DesignError(
+        f"max_n: {rules.max_n!r} given, a smaller limit or hypotheses further apart are allowed (the recursion is too costly)"
+    )
+
+
+def step(window: Window, increments: list[Increment], top: int | None) -> Window:
+    """Return the window one count later, up to score `top` (None: all of it)."""
+    offset = min(one.offset for one in increments)
+    base = window.base + offset
+    widths = [one.offset - offset + one.pmf.shape[0] for one in increments]
+    width = window.mass.shape[1] + max(widths) - 1
+    if top is not None:
+        width = min(width, max(top - base + 1, 1))
+
+    def convolve(mass: FloatArray) -> FloatArray:
+        after = np.zeros((mass.shape[0], width))
+        for k, one in enumerate(increments):
+            skip = one.offset - offset
+            if skip >= width:
+                continue
+            full = np.convolve(mass[k], one.pmf)[: width - skip]
+            after[k, skip : skip + full.shape[0]] = full
+        return after
+
+    touched = None if window.touched is None else convolve(window.touched)
+    return trimmed(Window(window.n + 1, base, convolve(window.mass), touched))
+
+
+def trimmed(window: Window) -> Window:
+    """Return the window without the dust at its upper end."""
+    largest = window.mass.max(axis=0)
+    if window.touched is not None:
+        largest = np.maximum(largest, window.touched.max(axis=0))
+    kept = np.flatnonzero(largest > DUST)
+    width = int(kept[-1]) + 1 if kept.shape[0] else 1
+    return Window(
+        window.n,
+        window.base,
+        window.mass[:, :width],
+        None if window.touched is None else window.touched[:, :width],
+    )
+
+
+def touch(window: Window, ratio: Ratio, rules: Rules) -> Window:
+    """Return the window with mass on or above the p line moved to the mass that touched it."""
+    if math.isinf(rules.p_line):
+        return window
+    above = llr_of(window, ratio) >= rules.p_line
+    if not above.any():
+        return window
+    moved = np.where(above, window.mass, 0.0)
+    touched = moved if window.touched is None else window.touched + moved
+    return Window(window.n, window.base, np.where(above, 0.0, window.mass), touched)
+
+
+def llr_of(window: Window, ratio: Ratio) -> FloatArray:
+    """Return the log-likelihood ratio at each score of the window."""
+    score = scores(window).astype(np.float64)
+    return ratio.llr(score, np.full(score.shape, float(window.n)))
+
+
+def scores(window: Window) -> IntArray:
+    """Return the scores of the window."""
+    return np.arange(window.base, window.base + window.mass.shape[1], dtype=np.int64)
+
+
+def settle(
+    window: Window, increments: list[Increment], lines: Region, ratio: Ratio, rules: Rules, ledger: Ledger
+) -> Window:
+    """Return the window after a tested n, the mass that ended there recorded."""
+    high = int(lines.high[0])
+    before = window.mass.sum(axis=1) + (0.0 if window.touched is None else window.touched.sum(axis=1))
+    capped = high < FAR and window.touched is None
+    after = step(window, increments, high if capped else None)
+    rising = ratio.first.slope > 0
+    upper_h1 = ratio.is_mixture or rising
+    lower_h1 = ratio.is_mixture or not rising
+    score = scores(after)
+    above, below = score > high, score < int(lines.low[0])
+    over = after.mass[:, above].sum(axis=1)
+    if capped:  # what the convolution left out has overshot
+        over = np.maximum(overshoot(window, increments, max(high, after.base)), 0.0)
+        over = over + after.mass[:, above].sum(axis=1)
+    under = after.mass[:, below].sum(axis=1)
+    accept_h1 = (over if upper_h1 else 0.0) + (under if lower_h1 else 0.0) + np.zeros_like(before)
+    accept_h0 = (0.0 if upper_h1 else over) + (0.0 if lower_h1 else under) + np.zeros_like(before)
+    going = ~(above | below)
+    if lines.hole_low is not None and lines.hole_high is not None:
+        inside = (score >= lines.hole_low[0]) & (score <= lines.hole_high[0])
+        accept_h0 = accept_h0 + after.mass[:, inside & going].sum(axis=1)
+        going &= ~inside
+    if after.touched is not None:
+        futile = llr_of(after, ratio) <= rules.lower
+        accept_h0 = accept_h0 + after.touched[:, futile].sum(axis=1)
+        accept_h1 = accept_h1 + after.touched[:, ~futile].sum(axis=1)
+    ledger.add(after.n, accept_h1, accept_h0)
+    kept = np.flatnonzero(going)
+    if kept.shape[0] == 0:
+        return Window(after.n, after.base, np.zeros((before.shape[0], 1)))
+    first, last = int(kept[0]), int(kept[-1]) + 1
+    return Window(after.n, after.base + first, np.where(going, after.mass, 0.0)[:, first:last])
+
+
+def overshoot(window: Window, increments: list[Increment], top: int) -> FloatArray:
+    """Return, for each theta, the probability that the next score exceeds `top`."""
+    result = np.empty(window.mass.shape[0])
+    for k, one in enumerate(increments):
+        tail = np.concatenate((np.cumsum(one.pmf[::-1])[::-1], [0.0]))  # tail[j] = P(count >= offset + j)
+        needed = top + 1 - scores(window) - one.offset
+        result[k] = float(np.dot(window.mass[k], tail[np.clip(needed, 0, tail.shape[0] - 1)]))
+    return result
+
+
+def close(window: Window, ratio: Ratio, rules: Rules, ledger: Ledger) -> None:
+    """Record everything that ends at the limit, by score."""
+    llr = llr_of(window, ratio)
+    outcome = np.where(llr >= rules.upper, ACCEPT_H1, np.where(llr <= rules.lower, ACCEPT_H0, rules.limit_outcome(llr)))
+    mass = window.mass
+    if window.touched is not None:
+        mass = np.concatenate((mass, window.touched), axis=1)
+        outcome = np.concatenate((outcome, np.where(llr <= rules.lower, ACCEPT_H0, ACCEPT_H1)))
+    h1, h0 = (mass[:, outcome == side].sum(axis=1) for side in (ACCEPT_H1, ACCEPT_H0))
+    ledger.add(window.n, h1, h0, mass[:, outcome == UNDECIDED].sum(axis=1))
+    ledger.limit = LimitMasses(llr if window.touched is None else np.concatenate((llr, llr)), mass)

@@ -1,0 +1,344 @@
+"""Exact law of the stopping time for 0/1 increments, for every theta at once.
+
+The recursion counts paths: it carries weights that do not depend on theta, and a theta only tilts the weight at each
+stopping point (n, s) by theta^s (1-theta)^(n-s). All terms are positive, so nothing cancels. Exponents are kept in
+extended precision, since they grow with n while their sum does not.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from sprt.arrays import FloatArray, IntArray
+from sprt.errors import DesignError
+from sprt.ratio import Ratio
+from sprt.regions import ACCEPT_H0, ACCEPT_H1, FAR, Region, region
+from sprt.rules import Rules
+
+LongArray: TypeAlias = NDArray[np.longdouble]
+
+CHUNK: Final = 256  # steps between rescalings: weights at most double in a step, 2^256 is far from overflow
+BLOCK: Final = 16_384  # most steps whose region is found at once
+MOST_STEPS: Final = 6_000_000  # about ten seconds
+MOST_CELLS: Final = 20_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Absorption:
+    """Where paths from `start` end: point (n, s), weight free of theta (a float and an exponent), and outcome."""
+
+    start: tuple[int, int]
+    n: IntArray
+    s: IntArray
+    weight: FloatArray
+    exponent: LongArray
+    outcome: IntArray
+
+    def masses(self, theta: float) -> FloatArray:
+        """Return the probability of each stopping point at a success probability."""
+        return self.weight * np.exp(self.tilt(theta))
+
+    def tilt(self, theta: float) -> FloatArray:
+        """Return the log of theta^s (1-theta)^(n-s) times the scale of the weight."""
+        return tilt(self.exponent, self.n - self.start[0], self.s - self.start[1], theta)
+
+
+def tilt(exponent: LongArray, n: IntArray, s: IntArray, theta: float) -> FloatArray:
+    """Return `exponent + s log(theta) + (n - s) log(1 - theta)`; -inf where a certain outcome did not happen."""
+    failures = n - s
+    if theta <= 0.0 or theta >= 1.0:
+        impossible = s if theta <= 0.0 else failures
+        return np.where(impossible == 0, exponent.astype(np.float64), -np.inf)
+    p = np.longdouble(theta)
+    return (exponent + s * np.log(p) + failures * np.log1p(-p)).astype(np.float64)
+
+
+@dataclass(slots=True)
+class Front:
+    """The walks still going: weights at s = base, base + 1, …; `p_weights` those that touched the p line untested."""
+
+    n: int
+    base: int
+    weights: FloatArray
+    scale: np.longdouble
+    p_weights: FloatArray | None = None
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Collects stopping points while the recursion runs."""
+
+    ratio: Ratio
+    rules: Rules
+    log_r: np.longdouble
+    start: tuple[int, int]
+    parts: list[tuple[IntArray, IntArray, FloatArray, LongArray, IntArray]]
+
+    def add(self, n: IntArray, s: IntArray, weight: FloatArray, scale: np.longdouble, outcome: IntArray) -> None:
+        """Add stopping points, leaving out those without weight."""
+        some = weight > 0.0
+        if some.any():
+            exponent = scale - s[some] * self.log_r
+            self.parts.append((n[some], s[some], weight[some], exponent, outcome[some]))
+
+    def finish(self) -> Absorption:
+        """Return all stopping points."""
+        if not self.parts:
+            empty = np.empty(0, dtype=np.int64)
+            return Absorption(self.start, empty, empty, np.empty(0), np.empty(0, dtype=np.longdouble), empty)
+        n, s, weight, exponent, outcome = (np.concatenate(column) for column in zip(*self.parts, strict=True))
+        return Absorption(self.start, n, s, weight, exponent, outcome)
+
+
+def absorb(
+    ratio: Ratio,
+    rules: Rules,
+    thetas: FloatArray,
+    *,
+    start: tuple[int, int] = (0, 0),
+    touched: bool = False,
+    weight: float | None = None,
+    negligible: float = 1e-13,
+) -> Absorption:
+    """Return the stopping points of walks from `start` = (n, s).
+
+    Parameters
+    ----------
+    thetas
+        The success probabilities of interest; without a limit the recursion ends once for all of them the surviving
+        probability times the square of n is negligible.
+    touched
+        Whether the walk has touched the p line at an n that was not tested.
+    weight
+        The weight of a success against a failure, where the one that suits the whole band does not suit a theta.
+    """
+    r = weight or weight_ratio(ratio, rules)
+    recorder = Recorder(ratio, rules, np.log(np.longdouble(r)), start, [])
+    n, s = start
+    one = np.ones(1)
+    scale = np.longdouble(0.0) + s * recorder.log_r
+    front = Front(n, s, np.zeros(1) if touched else one, scale, one if touched else None)
+    looks = rules.tested(n)
+    if looks is None:
+        front = pass_gap(front, rules.first_tested(n), r, recorder)
+        run(front, r, recorder, thetas, negligible)
+    else:
+        for look in looks:
+            front = pass_gap(front, int(look), r, recorder)
+    return recorder.finish()
+
+
+def weight_ratio(ratio: Ratio, rules: Rules) -> float:
+    """Return the weight of a success against a failure: 1 unless the band is so wide that floats would not span it."""
+    line = ratio.first
+    width = (min(rules.upper, 1e6) - max(rules.lower, -1e6)) / abs(line.slope)
+    p = min(max(-line.drift / line.slope, 1e-300), 1.0)
+    balance = math.log(p) - math.log1p(-min(p, 1.0 - 1e-16))
+    return 1.0 if width * abs(balance) < 250.0 else math.exp(balance)
+
+
+def pass_gap(front: Front, look: int, r: float, recorder: Recorder) -> Front:
+    """Return the front after the test at `look`, the n before it not being tested."""
+    rules, ratio = recorder.rules, recorder.ratio
+    if math.isfinite(rules.p_line) and look - front.n > 1:
+        while front.n < look - 1:
+            front = touch(advance(front, 1, r), ratio, rules)
+    front = advance(front, look - front.n, r)
+    return settle(front, recorder)
+
+
+def advance(front: Front, steps: int, r: float) -> Front:
+    """Return the front some untested steps later: one convolution with the binomial weights."""
+    if front.weights.shape[0] * float(steps) > MOST_CELLS or steps > 50_000_000:
+        raise DesignError(f"looks: {steps} observations between looks given, fewer are allowed (too costly to compute)")
+    j = np.arange(steps + 1)
+    log_r = math.log(r)
+    log_kernel = gammaln(steps + 1.0) - gammaln(j + 1.0) - gammaln(steps - j + 1.0) + j * log_r
+    if steps == 1:
+        kernel, shift = np.array([1.0, r]), 0.0
+    else:
+        shift = float(log_kernel.max())
+        kernel = np.exp(log_kernel - shift)
+    weights = np.convolve(front.weights, kernel)
+    p_weights = None if front.p_weights is None else np.convolve(front.p_weights, kernel)
+    top = max(float(weights.max()), 0.0 if p_weights is None else float(p_weights.max()))
+    power = math.frexp(top)[1]
+    factor = math.ldexp(1.0, -power)
+    return Front(
+        front.n + steps,
+        front.base,
+        weights * factor,
+        front.scale + np.longdouble(shift) + power * np.log(np.longdouble(2.0)),
+        None if p_weights is None else p_weights * factor,
+    )
+
+
+def touch(front: Front, ratio: Ratio, rules: Rules) -> Front:
+    """Return the front with the walks on or above the p line moved to those that touched it."""
+    s = np.arange(front.base, front.base + front.weights.shape[0], dtype=np.float64)
+    above = ratio.llr(s, np.full(s.shape, float(front.n))) >= rules.p_line
+    if not above.any():
+        return front
+    touched = np.where(above, front.weights, 0.0)
+    if front.p_weights is not None:
+        touched = touched + front.p_weights
+    return Front(front.n, front.base, np.where(above, 0.0, front.weights), front.scale, touched)
+
+
+def settle(front: Front, recorder: Recorder) -> Front:
+    """Return the front after the test at its n, the walks that end there recorded."""
+    rules, ratio = recorder.rules, recorder.ratio
+    s = np.arange(front.base, front.base + front.weights.shape[0], dtype=np.int64)
+    n = np.full(s.shape, front.n)
+    llr = ratio.llr(s.astype(np.float64), n.astype(np.float64))
+    outcome = np.where(llr >= rules.upper, ACCEPT_H1, np.where(llr <= rules.lower, ACCEPT_H0, 0))
+    ends = outcome != 0
+    if rules.max_n is not None and front.n >= rules.max_n:
+        outcome = np.where(ends, outcome, rules.limit_outcome(llr))
+        ends = np.ones(s.shape, dtype=np.bool_)
+    recorder.add(n[ends], s[ends], front.weights[ends], front.scale, outcome[ends])
+    if front.p_weights is not None:
+        verdict = np.where(llr <= rules.lower, ACCEPT_H0, ACCEPT_H1)
+        recorder.add(n, s, front.p_weights, front.scale, verdict)
+    kept = np.flatnonzero(~ends & (front.weights > 0.0))
+    if kept.shape[0] == 0:
+        return Front(front.n, front.base, np.zeros(1), front.scale)
+    first, last = int(kept[0]), int(kept[-1]) + 1
+    weights = np.where(ends, 0.0, front.weights)[first:last]
+    return Front(front.n, front.base + first, weights, front.scale)
+
+
+def run(front: Front, r: float, recorder: Recorder, thetas: FloatArray, negligible: float) -> None:
+    """Follow the front through consecutive tested n to the limit, or until next to nothing survives."""
+    rules, ratio = recorder.rules, recorder.ratio
+    chunk = max(1, min(CHUNK, int(600.0 / math.log2(1.0 + r))))
+    cells, block = 0.0, 2 * CHUNK
+    while front.weights.max() > 0.0 and (rules.max_n is None or front.n < rules.max_n):
+        block_end = front.n + block if rules.max_n is None else min(front.n + block, rules.max_n)
+        block = min(2 * block, BLOCK)
+        n = np.arange(front.n + 1, block_end + 1, dtype=np.float64)
+        lines = region(ratio, rules.lower, rules.upper, n)
+        done = 0
+        while done < n.shape[0] and front.weights.max() > 0.0:
+            part = slice(done, done + chunk)
+            piece = Region(
+                *(None if a is None else a[part] for a in (lines.low, lines.high, lines.hole_low, lines.hole_high))
+            )  # type: ignore[arg-type]  # low and high are never None
+            front = run_chunk(front, piece, r, recorder)
+            done += piece.low.shape[0]
+            cells += float(front.weights.shape[0] * chunk)
+            if rules.max_n is None and survivors(front, thetas, recorder) * float(front.n) ** 2 < negligible:
+                return
+        if front.n - recorder.start[0] > MOST_STEPS or cells > MOST_CELLS:
+            raise DesignError(
+                f"max_n: {rules.max_n!r} given, a limit below {MOST_STEPS} is allowed here (the recursion is too costly)"
+            )
+    if front.weights.max() > 0.0:
+        settle_limit(front, recorder)
+
+
+def settle_limit(front: Front, recorder: Recorder) -> None:
+    """Record the walks that stand between the lines at the limit."""
+    s = np.arange(front.base, front.base + front.weights.shape[0], dtype=np.int64)
+    n = np.full(s.shape, front.n)
+    llr = recorder.ratio.llr(s.astype(np.float64), n.astype(np.float64))
+    recorder.add(n, s, front.weights, front.scale, recorder.rules.limit_outcome(llr))
+
+
+def survivors(front: Front, thetas: FloatArray, recorder: Recorder) -> float:
+    """Return the largest probability, over the thetas, that a walk is still going."""
+    s = np.arange(front.base, front.base + front.weights.shape[0], dtype=np.int64)
+    exponent = front.scale - s * recorder.log_r
+    n = np.full(s.shape, front.n - recorder.start[0])
+    successes = s - recorder.start[1]
+    return max(float(np.dot(front.weights, np.exp(tilt(exponent, n, successes, theta)))) for theta in thetas)
+
+
+def run_chunk(front: Front, lines: Region, r: float, recorder: Recorder) -> Front:
+    """Return the front at the end of the chunk; steps write rows, and what ended is read from them afterwards."""
+    steps = lines.low.shape[0]
+    index = np.arange(steps + 1)
+    last = front.base + front.weights.shape[0] - 1
+    low = np.maximum.accumulate(np.concatenate(([front.base], lines.low)))
+    high = index + np.minimum.accumulate(np.concatenate(([last], np.minimum(lines.high, FAR) - index[1:])))
+    base = front.base - 1  # one column of zeros on the left
+    width = last + steps + 2 - base
+    rows = np.zeros((steps + 1, width))
+    rows[0, 1 : 1 + front.weights.shape[0]] = front.weights
+    begins, ends = (low - base).tolist(), (high - base + 1).tolist()
+    holes = None
+    if lines.hole_low is not None and lines.hole_high is not None:
+        hole_low, hole_high = np.maximum(lines.hole_low, low[1:]), np.minimum(lines.hole_high, high[1:])
+        holes = (hole_low, hole_high)
+    follow(rows, begins, ends, r, None if holes is None else (holes[0] - base, holes[1] - base + 1))
+    record_chunk(front, rows, low, high, base, r, recorder, holes)
+    a, b = begins[-1], ends[-1]
+    if b <= a:
+        return Front(front.n + steps, front.base, np.zeros(1), front.scale)
+    weights = rows[-1, a:b]
+    power = math.frexp(float(weights.max()))[1]
+    scale = front.scale + power * np.log(np.longdouble(2.0))
+    return Front(front.n + steps, int(low[-1]), weights * math.ldexp(1.0, -power), scale)
+
+
+def follow(
+    rows: FloatArray, begins: list[int], ends: list[int], r: float, holes: tuple[IntArray, IntArray] | None
+) -> None:
+    """Fill each row from the one before it, inside the window only."""
+    product = np.empty(rows.shape[1])
+    hole_begins, hole_ends = (None, None) if holes is None else (holes[0].tolist(), holes[1].tolist())
+    row = rows[0]
+    for i in range(1, rows.shape[0]):
+        a, b = begins[i], ends[i]
+        if b <= a:
+            return
+        after = rows[i]
+        if r == 1.0:
+            np.add(row[a:b], row[a - 1 : b - 1], out=after[a:b])
+        else:
+            np.multiply(row[a - 1 : b - 1], r, out=product[a:b])
+            np.add(row[a:b], product[a:b], out=after[a:b])
+        if hole_begins is not None and hole_ends is not None and hole_ends[i - 1] > hole_begins[i - 1]:
+            after[hole_begins[i - 1] : hole_ends[i - 1]] = 0.0
+        row = after
+
+
+def record_chunk(
+    front: Front,
+    rows: FloatArray,
+    low: IntArray,
+    high: IntArray,
+    base: int,
+    r: float,
+    recorder: Recorder,
+    holes: tuple[IntArray, IntArray] | None,
+) -> None:
+    """Record what left the window at each step: below it, above it, and in the hole."""
+    before_low, before_high = low[:-1], high[:-1] + 1
+    going = high[:-1] >= low[:-1]
+    rising = recorder.ratio.first.slope > 0
+    mixture = recorder.ratio.is_mixture
+    pieces = [
+        (before_low, np.minimum(low[1:] - 1, before_high), ACCEPT_H1 if mixture or not rising else ACCEPT_H0),
+        (
+            np.maximum(np.maximum(high[1:] + 1, low[1:]), before_low),
+            before_high,
+            ACCEPT_H1 if mixture or rising else ACCEPT_H0,
+        ),
+    ]
+    if holes is not None:
+        pieces.append((holes[0], holes[1], ACCEPT_H0))
+    for first, last, outcome in pieces:
+        count = np.where(going, np.maximum(last - first + 1, 0), 0)
+        total = int(count.sum())
+        if total == 0:
+            continue
+        step = np.repeat(np.arange(count.shape[0]), count)
+        s = np.arange(total) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
+        column = s - base
+        weight = rows[step, column] + r * rows[step, column - 1]
+        recorder.add(front.n + 1 + step, s, weight, front.scale, np.full(total, outcome))

@@ -1,0 +1,174 @@
+"""The law of a run's end: when it stops, on which side, and at the limit with which score.
+
+Every recursion and quadrature ends in `StopMasses`; the numbers that people read are taken from there by `summarise`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from sprt.arrays import BoolArray, FloatArray, IntArray
+
+LEVELS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+TIE: Final = 1e-9  # nats; a walk this close to a boundary stands on it
+CLOSE: Final = 1e-12  # a probability this close to a level has reached it
+
+
+class Limit(ABC):
+    """Everything that ends at the limit, ordered by its log-likelihood ratio."""
+
+    @abstractmethod
+    def at_least(self, llr: float) -> FloatArray:
+        """Return, for each theta, the probability of ending at the limit with this ratio or more."""
+
+    @abstractmethod
+    def above(self, llr: float) -> FloatArray:
+        """Return, for each theta, the probability of ending at the limit with more than this ratio."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitMasses(Limit):
+    """The end at the limit of a lattice walk: each log-likelihood ratio and its mass, shape `(thetas, points)`."""
+
+    llr: FloatArray
+    mass: FloatArray
+
+    def at_least(self, llr: float) -> FloatArray:  # noqa: D102 - as in Limit
+        result: FloatArray = self.mass[:, self.llr >= llr - TIE].sum(axis=1)
+        return result
+
+    def above(self, llr: float) -> FloatArray:  # noqa: D102 - as in Limit
+        result: FloatArray = self.mass[:, self.llr > llr + TIE].sum(axis=1)
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class LimitTail(Limit):
+    """The end at the limit of a continuous walk: the tail probability of its log-likelihood ratio."""
+
+    tail: Callable[[float], FloatArray]
+
+    def at_least(self, llr: float) -> FloatArray:  # noqa: D102 - as in Limit
+        return self.tail(llr)
+
+    def above(self, llr: float) -> FloatArray:  # noqa: D102 - as in Limit
+        return self.tail(llr)
+
+
+@dataclass(frozen=True, slots=True)
+class StopMasses:
+    """Probabilities of stopping at each n, for each theta.
+
+    `accept_h1`, `accept_h0` and `undecided` have shape `(thetas, n)`; what ends at the limit is in them too, and again,
+    by score, in `limit`.
+    """
+
+    n: IntArray
+    accept_h1: FloatArray
+    accept_h0: FloatArray
+    undecided: FloatArray
+    limit: Limit | None = None
+
+
+@dataclass(slots=True)
+class Ledger:
+    """Stopped mass, collected step by step: n and, for each theta, the mass of each outcome."""
+
+    n: list[int]
+    accept_h1: list[FloatArray]
+    accept_h0: list[FloatArray]
+    undecided: list[FloatArray]
+    limit: Limit | None = None
+
+    def add(self, n: int, accept_h1: FloatArray, accept_h0: FloatArray, undecided: FloatArray | None = None) -> None:
+        """Add the mass that stopped at n."""
+        self.n.append(n)
+        self.accept_h1.append(accept_h1)
+        self.accept_h0.append(accept_h0)
+        self.undecided.append(np.zeros_like(accept_h1) if undecided is None else undecided)
+
+    def finish(self) -> StopMasses:
+        """Return the masses as arrays."""
+        return StopMasses(
+            np.array(self.n, dtype=np.int64),
+            np.array(self.accept_h1).T,
+            np.array(self.accept_h0).T,
+            np.array(self.undecided).T,
+            self.limit,
+        )
+
+
+def new_ledger() -> Ledger:
+    """Return an empty ledger."""
+    return Ledger([], [], [], [])
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """What people read of the law of a run, one entry for each theta."""
+
+    p_accept_h1: FloatArray
+    p_accept_h0: FloatArray
+    p_undecided: FloatArray
+    mean_n: FloatArray
+    sd_n: FloatArray
+    quantiles: dict[float, FloatArray]
+    mass_error: FloatArray
+    standard_error: FloatArray | None = None
+
+
+def summarise(stops: StopMasses, levels: tuple[float, ...] = LEVELS) -> Law:
+    """Return probabilities, moments and quantiles of a law given by its masses."""
+    by_n = stops.accept_h1 + stops.accept_h0 + stops.undecided
+    n = stops.n.astype(np.float64)
+    total = by_n.sum(axis=1)
+    mean = by_n @ n
+    centred = n[None, :] - mean[:, None]
+    variance = (by_n * centred * centred).sum(axis=1)
+    reached = np.cumsum(by_n, axis=1)
+    quantiles = {level: n[np.minimum((reached < level - CLOSE).sum(axis=1), n.shape[0] - 1)] for level in levels}
+    return Law(
+        p_accept_h1=stops.accept_h1.sum(axis=1),
+        p_accept_h0=stops.accept_h0.sum(axis=1),
+        p_undecided=stops.undecided.sum(axis=1),
+        mean_n=mean,
+        sd_n=np.sqrt(np.maximum(variance, 0.0)),
+        quantiles=quantiles,
+        mass_error=np.abs(1.0 - total),
+    )
+
+
+def swapped(stops: StopMasses) -> StopMasses:
+    """Return the masses with the two outcomes exchanged."""
+    return StopMasses(stops.n, stops.accept_h0, stops.accept_h1, stops.undecided, stops.limit)
+
+
+def joined(laws: list[Law]) -> Law:
+    """Return the laws of several groups of thetas as one."""
+    return Law(
+        *(
+            np.concatenate([getattr(law, name) for law in laws])
+            for name in ("p_accept_h1", "p_accept_h0", "p_undecided", "mean_n", "sd_n")
+        ),
+        quantiles={level: np.concatenate([law.quantiles[level] for law in laws]) for level in laws[0].quantiles},
+        mass_error=np.concatenate([law.mass_error for law in laws]),
+    )
+
+
+def reordered(law: Law, order: IntArray) -> Law:
+    """Return the law with its thetas in this order."""
+    return Law(
+        *(getattr(law, name)[order] for name in ("p_accept_h1", "p_accept_h0", "p_undecided", "mean_n", "sd_n")),
+        quantiles={level: n[order] for level, n in law.quantiles.items()},
+        mass_error=law.mass_error[order],
+    )
+
+
+def grouped(values: FloatArray, shared: BoolArray, law: Callable[[FloatArray], Law]) -> Law:
+    """Return the law at all values, from one computation for the shared ones and one each for the others."""
+    groups = [np.flatnonzero(shared)] if shared.any() else []
+    groups += [np.array([k]) for k in np.flatnonzero(~shared)]
+    return reordered(joined([law(values[group]) for group in groups]), np.argsort(np.concatenate(groups)))
