@@ -70,7 +70,7 @@ def demonstrate(running: Installation, begun: float) -> None:
 
         with ThreadPoolExecutor(len(ids)) as pool:
             started = [pool.submit(_run, client, given, given["id"] in live) for given in definitions.values()]
-            show_until(follower, ids, decided)
+            show_until(follower, ids, decided, before)
         out.print(f"first decision after {first[0]:.1f} s" if first else "no decision")
         _print(follower, ids)
         _check(follower, {definitions[name]["id"]: expected for name, expected in EXPECTED.items()}, running)

@@ -3,45 +3,43 @@
 A sequential test has no known end, so a bar may go back: the walk does.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
+from console.documents import RunDocument
+from schemas import events
 from waldstream.following import Follower, nearness
 from waldstream.terminal import err
 
 
-def show_until(follower: Follower, ids: Iterable[str], ended: Callable[[], bool]) -> None:
-    """Draw one bar for each experiment until `ended` says so; without a terminal, nothing is drawn."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[words]}"),
-        TimeElapsedColumn(),
-    )
+def show_until(
+    follower: Follower, ids: Iterable[str], ended: Callable[[], bool], after: Mapping[str, int] | None = None
+) -> None:
+    """Draw one bar for each experiment until `ended` says so; without a terminal, nothing is drawn.
+
+    Parameters
+    ----------
+    after
+        Run numbers by experiment; only later runs are shown.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[words]}"))
     with Progress(*columns, console=err, disable=not err.is_terminal) as progress:
-        tasks: dict[str, TaskID] = {key: progress.add_task(key, total=1.0, words="") for key in ids}
+        tasks: dict[str, TaskID] = {key: progress.add_task(key, total=1.0, words="waiting for a worker") for key in ids}
         while True:
             for key, task in tasks.items():
                 run = follower.run(key)
-                if run is None:
-                    continue
-                point = follower.points.get((key, run.run))
-                progress.update(task, completed=nearness(run, point), words=_words(follower, key))
-                if not run.is_active:
-                    progress.stop_task(task)
+                if run is not None and run.run > (after or {}).get(key, 0):
+                    point = follower.points.get((key, run.run))
+                    progress.update(task, completed=nearness(run, point), words=_words(run, point))
             if ended():
                 return
             follower.poll(0.1)
 
 
-def _words(follower: Follower, key: str) -> str:
-    run = follower.run(key)
-    if run is None:
-        return ""
+def _words(run: RunDocument, point: events.WalkPoint | None) -> str:
     if run.outcome is not None:
         return f"{run.outcome} ({run.reason}), n = {run.n}"
-    point = follower.points.get((key, run.run))
     n, llr = (point.n, point.llr) if point is not None else (0, 0.0)
     lower = "-inf" if run.lower is None else f"{run.lower:.2f}"
     upper = "inf" if run.upper is None else f"{run.upper:.2f}"

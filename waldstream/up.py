@@ -6,6 +6,7 @@ Whatever ends the block ends them all, in order; whatever kills this process kil
 import contextlib
 import json
 import os
+import socket
 import sys
 import time
 import urllib.error
@@ -25,7 +26,9 @@ from stack.supervisor import Exit, Program, Supervisor
 from waldstream.settings import Settings, child_environment, running_file
 from waldstream.terminal import err
 
-ROLES = ("worker", "runner", "exporter", "projector", "console")
+#: The first are started at once; the others when the worker has come up, so that counting begins as soon as it can.
+FIRST_ROLES, OTHER_ROLES = ("worker", "runner"), ("projector", "exporter", "console")
+_WORKER_SECONDS = 20.0
 _CONSOLE_SECONDS = 60.0
 
 
@@ -69,9 +72,11 @@ def installation(settings: Settings) -> Iterator[Installation]:
         opened.enter_context(_announced(running_file(data), changed))
         supervisor = opened.enter_context(Supervisor(logs, on_exit=_report))
         environment = child_environment(changed)
-        for role in ROLES:
-            argv = (sys.executable, "-m", "waldstream", role)
-            supervisor.start(Program(role, argv, env=environment, restart=True))
+        for roles in (FIRST_ROLES, OTHER_ROLES):
+            for role in roles:
+                argv = (sys.executable, "-m", "waldstream", role)
+                supervisor.start(Program(role, argv, env=environment, restart=True))
+            _wait_for_port(here.worker_metrics_port, _WORKER_SECONDS)
         yield Installation(here, f"http://{here.console_host}:{here.console_port}", logs)
 
 
@@ -93,6 +98,15 @@ def wait_for_console(running: Installation) -> None:
         except OSError:
             time.sleep(0.1)
     raise StartFailedError(f"the console did not answer at {running.console_url}; its log is in {running.logs}")
+
+
+def _wait_for_port(port: int | None, seconds: float) -> None:
+    """Return once somebody listens there, or after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port or 0), timeout=1):
+            return
+        time.sleep(0.05)
 
 
 def _port(wanted: int) -> int:
