@@ -61,7 +61,7 @@ def solve(definition: ExperimentDefinition) -> Solution:
         definition_digest=digest(stored),
         lower=_finite(design.lower),
         upper=_finite(design.upper),
-        certificate=_certificate(design),
+        certificate=_plain(asdict(design.certificate)),
     )
 
 
@@ -106,10 +106,3 @@ def _plain(value: Any) -> Any:
         return value
     number = float(value)
     return number if math.isfinite(number) else None
-
-
-def _certificate(design: sprt.Design) -> dict[str, Any]:
-    try:
-        return dict(_plain(asdict(design.certificate)))
-    except ImportError:
-        return {}
