@@ -49,8 +49,13 @@ class Observations:
 
 
 def write(path: Path, chunks: Iterator[pa.RecordBatch]) -> Observations:
-    """Write the chunks as the table at `path` and return it."""
+    """Write the chunks as the table at `path` and return it; how the rows were cut into chunks leaves no trace."""
     with pq.ParquetWriter(path, SCHEMA, compression="zstd", store_schema=True) as writer:
+        waiting = pa.Table.from_batches([], SCHEMA)
         for chunk in chunks:
-            writer.write_batch(chunk)
+            waiting = pa.concat_tables([waiting, pa.Table.from_batches([chunk])])
+            while waiting.num_rows >= CHUNK_ROWS:
+                writer.write_table(waiting.slice(0, CHUNK_ROWS).combine_chunks())
+                waiting = waiting.slice(CHUNK_ROWS)
+        writer.write_table(waiting.combine_chunks())
     return Observations(path)

@@ -9,7 +9,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from experiments.columns import RawRecord
 
-_AT_ONCE: Final = 10_000
+_AT_ONCE: Final = 1_000  # messages per call: what librdkafka hands over at most
+_RECORDS: Final = 10_000  # records per yield
+_BYTES: Final = 4 * 1024 * 1024  # and their size: decoded, a value takes some ten times its bytes
 _PATIENCE: Final = 60.0
 
 
@@ -28,6 +30,7 @@ def committed_reader(kafka: Mapping[str, str], group: str) -> Consumer:
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,
             "auto.offset.reset": "error",
+            "queued.max.messages.kbytes": 16_384,
         }
     )
 
@@ -67,10 +70,10 @@ def observations(
 
 def _read(consumer: Consumer, last: int, key: bytes, stop: threading.Event) -> Iterator[list[RawRecord]]:
     quiet_since = time.monotonic()
-    while True:
+    records, size, done = list[RawRecord](), 0, False
+    while not done:
         if stop.is_set():
             raise StoppedError
-        records, done = [], False
         for message in consumer.consume(_AT_ONCE, timeout=0.5):
             offset, error = message.offset(), message.error()
             if error is not None:
@@ -79,12 +82,13 @@ def _read(consumer: Consumer, last: int, key: bytes, stop: threading.Event) -> I
                 quiet_since = time.monotonic()
                 done = done or offset >= last
                 if offset <= last and message.key() in (None, key):
-                    records.append(RawRecord(offset, message.timestamp()[1] * 1000, message.key(), message.value()))
-        if records:
+                    value = message.value()
+                    size += len(value or b"")
+                    records.append(RawRecord(offset, message.timestamp()[1] * 1000, message.key(), value))
+        if len(records) >= _RECORDS or size >= _BYTES or (done and records):
             yield records
-        if done:
-            return
-        if time.monotonic() - quiet_since > _PATIENCE:
+            records, size = [], 0
+        if not done and time.monotonic() - quiet_since > _PATIENCE:
             raise TimeoutError(f"the observations end before offset {last} for {_PATIENCE:g} s")
 
 

@@ -254,3 +254,11 @@ def test_archives_of_awkward_runs_verify_however_their_records_were_read(
     monkeypatch.setattr("exporter.observations.CHUNK_ROWS", 5 if size == 7 else 131_072)
     folder = run.published(tmp_path / "archives", FORMATS[:1])
     assert verify(folder).reasons == ()
+
+
+def test_how_the_records_were_read_leaves_no_trace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exporter.observations.CHUNK_ROWS", 64)
+    run, tables = batches_run(), set[bytes]()
+    for size in (1, 7, 10_000):
+        tables.add(run.archive(tmp_path, size).observations.path.read_bytes())
+    assert len(tables) == 1
