@@ -1,0 +1,149 @@
+"""Worker and exporter side by side: two folds of one log that must agree, whatever happens to the run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pytest
+from confluent_kafka import Producer
+
+from exporter import document
+from exporter.verify import verify
+from producers import reading
+from producers.client import Client
+from schemas import codecs, events
+from schemas.partitions import partition_of
+from tests.exporter.runs import bits, definition, observation
+from tests.waldstream.installation import PARTITIONS, System, installed, until
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def system(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    with installed(kafka, redis_url, tmp_path_factory.mktemp("exporting"), ("worker", "exporter")) as made:
+        yield made
+
+
+@pytest.fixture
+def client(system: System) -> Iterator[Client]:
+    with Client(system.kafka, system.topics, actor="ana") as made:
+        yield made
+
+
+def archived(client: Client, key: str, run: int = 1) -> tuple[Path, document.Document]:
+    """Return the folder and the document of the run's archive, proven by its published digest."""
+    for event in client.follow(key, timeout=90):
+        if isinstance(event, events.Archived) and event.run == run:
+            assert not event.disputed
+            proof = verify(event.location, event.manifest_digest)
+            assert proof.ok, proof.reasons
+            return Path(event.location), document.decoded((Path(event.location) / "experiment.json").read_bytes())
+    pytest.fail(f"{key}: no archive of run {run}")
+
+
+def feed(client: Client, key: str, values: list[float]) -> None:
+    for value in values:
+        client.observe(key, [value])
+    client.flush()
+
+
+def length(system: System, partition: int) -> int:
+    return sum(1 for _ in reading.until_end(system.kafka, system.topics.observations, [partition]))
+
+
+def send(system: System, sent: list[events.Observation], partition: int) -> None:
+    producer = Producer(system.kafka)
+    for event in sent:
+        producer.produce(
+            system.topics.observations, codecs.encode_json(event), event.experiment_id.encode(), partition=partition
+        )
+    assert producer.flush(30) == 0
+
+
+def test_a_pause_leaves_the_same_hole_in_worker_and_archive(client: Client) -> None:
+    client.define(definition(id="paused-once"))
+    feed(client, "paused-once", [1.0] * 3)
+    client.start("paused-once", reason="bench is free")
+    feed(client, "paused-once", bits(0.7, 40))
+    client.pause("paused-once", reason="recalibration")
+    feed(client, "paused-once", [0.0] * 25)
+    client.resume("paused-once", reason="calibrated")
+    feed(client, "paused-once", bits(0.7, 400, seed=2))
+    folder, read = archived(client, "paused-once")
+    table = pd.read_parquet(folder / "observations.parquet")
+    assert (table["status"] == "applied").sum() == read.decision.n
+    begin, end = (
+        next(e.event.offset for e in read.timeline if isinstance(e.event, kind))
+        for kind in (events.Paused, events.Resumed)
+    )
+    assert begin is not None
+    assert end is not None
+    inside = table["offset"].between(begin, end - 1)
+    assert (table.loc[inside, "status"] == "while_paused").all()
+    assert inside.sum() == read.counts["while_paused"] >= 25
+    reasons = [entry.event.reason for entry in read.timeline if isinstance(entry.event, events.Command)]
+    assert reasons[1:] == ["bench is free", "recalibration", "calibrated"]
+    paused = next(entry.event for entry in read.timeline if isinstance(entry.event, events.Paused))
+    assert paused.actor == "ana"
+
+
+def test_every_run_of_an_experiment_has_its_own_archive(client: Client) -> None:
+    client.run(definition(id="twice"))
+    feed(client, "twice", bits(0.7, 400))
+    _, first = archived(client, "twice")
+    client.start("twice", reason="replication")
+    feed(client, "twice", bits(0.4, 600))
+    _, second = archived(client, "twice", 2)
+    assert (first.decision.outcome, second.decision.outcome) == ("accept_h1", "accept_h0")
+    assert second.decision.id == "twice/2"
+    assert {entry.event.run for entry in second.timeline if isinstance(entry.event, events.Started)} == {2}
+    assert second.offsets.first > first.offsets.last
+
+
+def test_a_stop_by_hand_is_archived_with_who_and_why(client: Client) -> None:
+    client.run(definition(id="by-hand"))
+    feed(client, "by-hand", [1.0, 0.0, 1.0])
+    client.stop("by-hand", reason="instrument fault")
+    _, read = archived(client, "by-hand")
+    assert (read.decision.outcome, read.decision.reason) == ("inconclusive", "manual")
+    assert f"stopped by hand at n = {read.decision.n}" in read.verdict
+    assert read.decision.actor == "ana"
+    assert any(isinstance(e.event, events.Stop) and e.event.reason == "instrument fault" for e in read.timeline)
+
+
+@pytest.mark.parametrize(
+    ("key", "stop", "p", "reason"),
+    [
+        ("by-clock", {"max_duration": "2s"}, 0.55, "timeout"),
+        ("by-p", {"p_value": 0.01, "max_samples": 5000}, 0.75, "p_threshold"),
+        ("by-limit", {"max_samples": 30}, 0.55, "max_samples"),
+    ],
+)
+def test_each_way_to_end_is_proven(client: Client, key: str, stop: dict[str, Any], p: float, reason: str) -> None:
+    client.run(definition(id=key, stop=stop))
+    feed(client, key, bits(p, 30 if reason != "p_threshold" else 200))
+    _, read = archived(client, key)
+    assert read.decision.reason == reason
+
+
+def test_what_was_sent_twice_or_is_not_allowed_is_in_the_table_with_its_fate(client: Client, system: System) -> None:
+    client.run(definition(id="messy"))
+    home = partition_of("messy", PARTITIONS)
+    before = length(system, home)
+    raw = [
+        observation(number, [value], experiment_id="messy", source="s", observed_at=None)
+        for number, value in enumerate(bits(0.7, 600))
+    ]
+    raw[30:30] = [raw[4], msgspec.structs.replace(raw[0], values=[0.5, 1.0], sequence=None)]
+    send(system, [raw[0]], (home + 1) % PARTITIONS)  # not its experiment's partition: the worker sends it on
+    until(lambda: length(system, home) > before)
+    send(system, raw[1:], home)
+    folder, read = archived(client, "messy")
+    table = pd.read_parquet(folder / "observations.parquet")
+    assert (read.counts["duplicate"], read.counts["rejected"]) == (1, 1)
+    assert table.loc[table["status"] == "rejected", "value"].tolist() == [0.5, 1.0]
+    assert table.loc[table["status"] == "duplicate", "sequence"].tolist() == [4]
+    assert sorted(table.loc[table["status"] == "applied", "sequence"]) == list(range(read.decision.n))
