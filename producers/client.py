@@ -217,6 +217,18 @@ class Client:
         """Return the reply to a `cancel`: no further runs, and the live one ends by hand."""
         return self._plain(events.Cancel, experiment_id, reason, **options)
 
+    def retry(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to a `retry`: a run that failed or stalled is tried again."""
+        return self._plain(events.Retry, experiment_id, reason, **options)
+
+    def hold(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to a `hold`: the decision is withheld until `release`."""
+        return self._plain(events.Hold, experiment_id, reason, **options)
+
+    def release(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to a `release`: a held run may decide."""
+        return self._plain(events.Release, experiment_id, reason, **options)
+
     def _plain(
         self,
         kind: type[events.Command],

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from producers.errors import SourceError
+from producers.source import Drawn
 
 
 class CsvColumn:
@@ -32,11 +32,11 @@ class CsvColumn:
         self._given, self._column, self._batch = path, column, batch
         next(self._cells(), None)  # what is wrong with the file or its header is said at once
 
-    def records(self, first: int) -> Iterator[npt.NDArray[np.float64]]:
+    def records(self, first: int) -> Iterator[Drawn]:
         """Yield records until the file ends; raises `SourceError` at a cell that is no finite number."""
         numbers = itertools.islice(self._cells(), first * self._batch, None)
         while chunk := list(itertools.islice(numbers, self._batch)):
-            yield np.array(chunk)
+            yield Drawn(np.array(chunk))
 
     def _cells(self) -> Iterator[float]:
         try:

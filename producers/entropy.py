@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from producers.source import Drawn
+
 
 class EntropyBits:
     """Zeros and ones, `batch` of them per record, ones with probability `p`.
@@ -21,10 +23,10 @@ class EntropyBits:
         self._batch = batch
         self._p = p
 
-    def records(self, first: int) -> Iterator[npt.NDArray[np.float64]]:  # noqa: ARG002  a source without memory begins anywhere
+    def records(self, first: int) -> Iterator[Drawn]:  # noqa: ARG002  a source without memory begins anywhere
         """Yield fresh records for ever."""
         while True:
-            yield self._draw()
+            yield Drawn(self._draw())
 
     def _draw(self) -> npt.NDArray[np.float64]:
         if self._p == 0.5:

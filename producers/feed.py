@@ -75,17 +75,17 @@ class Feed(threading.Thread):
     def _send_all(self) -> int | None:
         """Return the last sequence number of an exhausted source, None if it was told to end."""
         run = self._wanted
-        source = open_source(run.section, self._files)
+        source = open_source(run.definition, run.run, self._files)
         first = self._client.next_sequence(run.experiment_id, source=run.source, start=run.offset)
         log.info(
             "source_started", experiment_id=run.experiment_id, run=run.run, kind=run.section["kind"], sequence=first
         )
         interval, due, last = 1.0 / run.section["rate"], time.monotonic(), first - 1
-        for values in source.records(first):
+        for values, arm in source.records(first):
             due = self._await_turn(due)
             if self._ended.is_set():
                 return None
-            last = self._client.observe(run.experiment_id, values, source=run.source)
+            last = self._client.observe(run.experiment_id, values, arm=arm, source=run.source)
             due += interval
         self._client.flush()
         if last < 0:

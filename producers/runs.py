@@ -1,6 +1,6 @@
 """Which runs need a source of their own right now, folded from control events: pure, so that a restart sees the same.
 
-A run needs its source from `started` to `decision`; while paused the source waits.
+A run needs its source from `started` until it has crossed; while paused the source waits.
 """
 
 from dataclasses import dataclass, replace
@@ -14,6 +14,7 @@ KINDS: tuple[type[events.Lifecycle], ...] = (
     events.Started,
     events.Paused,
     events.Resumed,
+    events.Held,
     events.Decision,
 )
 
@@ -24,7 +25,7 @@ class Wanted:
 
     experiment_id: str
     run: int
-    section: dict[str, Any]
+    definition: dict[str, Any]
     offset: int | None
     is_paused: bool = False
 
@@ -32,6 +33,12 @@ class Wanted:
     def source(self) -> str:
         """Name under which the observations are sent, the same after every restart."""
         return f"runner-{self.run}"
+
+    @property
+    def section(self) -> dict[str, Any]:
+        """The `[source]` section of the definition."""
+        found: dict[str, Any] = self.definition["source"]
+        return found
 
     @property
     def command_id(self) -> str:
@@ -44,21 +51,23 @@ class Runs:
 
     def __init__(self) -> None:
         self.wanted: dict[str, Wanted] = {}
-        self._sections: dict[tuple[str, int], dict[str, Any]] = {}
+        self._definitions: dict[tuple[str, int], dict[str, Any]] = {}
 
     def see(self, event: events.ControlEvent) -> None:
         """Take in one event, in log order."""
         match event:
             case events.Defined(experiment_id=key, definition_revision=revision, definition=definition):
-                self._sections[key, revision] = definition.get("source") or {"kind": "external"}
+                self._definitions[key, revision] = definition
             case events.Started(experiment_id=key, definition_revision=revision):
-                section = self._sections.get((key, revision), {"kind": "external"})
-                if section["kind"] != "external":
-                    self.wanted[key] = Wanted(key, event.run, section, event.offset)
+                stored = self._definitions.get((key, revision), {})
+                if (stored.get("source") or {}).get("kind", "external") != "external":
+                    self.wanted[key] = Wanted(key, event.run, stored, event.offset)
             case events.Paused(experiment_id=key) if key in self.wanted:
                 self.wanted[key] = replace(self.wanted[key], is_paused=True)
             case events.Resumed(experiment_id=key) if key in self.wanted:
                 self.wanted[key] = replace(self.wanted[key], is_paused=False)
+            case events.Held(experiment_id=key, withheld=decision) if key in self.wanted and decision:
+                del self.wanted[key]  # it has crossed: what comes now would not be applied
             case events.Decision(experiment_id=key) if key in self.wanted and self.wanted[key].run == event.run:
                 del self.wanted[key]
             case _:

@@ -1,37 +1,25 @@
-"""A run's own source, as its definition names it: an endless or finite row of records, each a few values.
+"""Which source a definition asks for."""
 
-A source can begin at any record, so that a restarted runner goes on where the log ends.
-"""
-
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from experiments.definition import ExperimentDefinition
 from producers.columns import CsvColumn
 from producers.entropy import EntropyBits
 from producers.errors import SourceError
-
-Values = npt.NDArray[np.float64]
-
-
-class Source(Protocol):
-    """What the runner needs of a source."""
-
-    def records(self, first: int) -> Iterator[Values]:
-        """Yield the values of record `first`, of the next one, and so on; raises `SourceError` when it breaks."""
-        ...
+from producers.simulated import Simulated
+from producers.source import Source
 
 
-def open_source(section: dict[str, Any], files: Path) -> Source:
+def open_source(definition: dict[str, Any], run: int, files: Path) -> Source:
     """Return the source that the `[source]` section of a definition describes.
 
     Parameters
     ----------
-    section
+    definition
         As stored: defaults filled in.
+    run
+        Which run of the experiment it feeds; simulated observations differ from run to run.
     files
         The only folder that files are read from.
 
@@ -40,9 +28,13 @@ def open_source(section: dict[str, Any], files: Path) -> Source:
     SourceError
         If the source cannot be opened.
     """
+    section = definition["source"]
     kind, batch = section["kind"], section["batch"]
     if kind == "entropy":
         return EntropyBits(batch, section["p"])
     if kind == "csv":
         return CsvColumn(section["path"], section["column"], batch, files)
-    raise SourceError(f"source.kind: {kind!r}; this runner knows: 'csv', 'entropy'")
+    if kind == "simulate":
+        family = ExperimentDefinition.model_validate(definition).model.hypotheses()
+        return Simulated(family, section["theta"], batch, section["seed"], run)
+    raise SourceError(f"source.kind: {kind!r}; this runner knows: 'csv', 'entropy', 'simulate'")

@@ -79,6 +79,14 @@ def test_a_pause_holds_until_resumed() -> None:
     assert not _after(_defined(_ENTROPY), _started(), paused, events.Resumed(**_facts())).wanted["a"].is_paused
 
 
+def test_a_run_that_has_crossed_and_is_held_needs_nothing_more() -> None:
+    free = events.Held(**_facts(), checks={}, withheld={})
+    crossed = events.Held(**_facts(), checks={}, withheld={"outcome": "accept_h1"})
+
+    assert "a" in _after(_defined(_ENTROPY), _started(), free).wanted
+    assert _after(_defined(_ENTROPY), _started(), free, crossed).wanted == {}
+
+
 def test_a_new_definition_is_for_later_runs() -> None:
     revised = _ENTROPY | {"p": 0.9}
 

@@ -117,8 +117,8 @@ def test_a_design_is_shown_with_its_thresholds(alone: dict[str, str], tmp_path: 
     result = run_waldstream(("design", _file(tmp_path, "coin"), "--json"), alone)
 
     shown = json.loads(result.stdout)
-    assert shown["upper"] == pytest.approx(2.9444389791664403)  # log(0.95 / 0.05)
-    assert shown["lower"] == pytest.approx(-2.9444389791664403)
+    assert shown["solution"]["upper"] == pytest.approx(2.9444389791664403)  # log(0.95 / 0.05)
+    assert shown["solution"]["lower"] == pytest.approx(-2.9444389791664403)
 
 
 def test_the_committed_schemas_are_those_of_the_events(alone: dict[str, str]) -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from waldstream.commands.orders import answer, client
-from waldstream.terminal import Json, Reason, fail, out, print_json
+from waldstream.terminal import Json, Reason, err, fail, out, print_json
 
 app = typer.Typer()
 
@@ -24,22 +24,32 @@ Watch = Annotated[bool, typer.Option("--watch", help="Follow the run to its deci
 
 @app.command(rich_help_panel="Experiments")
 def design(file: File, json: Json = False) -> None:
-    """Show what the design of a definition achieves: thresholds and error rates."""
-    from experiments.planning import solve
+    """Show what the design of a definition achieves: thresholds, error rates, how many observations it takes."""
+    from waldstream.planned import planned
 
-    solution = solve(_parsed(file))
+    with err.status("solving the design"):
+        plan = planned(_parsed(file))
     if json:
-        print_json(solution)
+        print_json(plan)
         return
-    table = Table(title=f"{solution.definition['id']}: {_hypotheses(solution.definition)}", title_justify="left")
-    table.add_column("figure")
-    table.add_column("value", justify="right")
-    table.add_row("lower boundary (nats)", _number(solution.lower))
-    table.add_row("upper boundary (nats)", _number(solution.upper))
-    for name, value in solution.certificate.items():
+    definition = plan.solution.definition
+    out.print(f"{definition['id']}: {_hypotheses(definition)}", style="bold")
+    table = Table("figure", Column("value", justify="right"))
+    table.add_row("lower boundary (nats)", _number(plan.solution.lower))
+    table.add_row("upper boundary (nats)", _number(plan.solution.upper))
+    for name, value in plan.solution.certificate.items():
         table.add_row(name.replace("_", " "), _number(value))
-    table.add_row("design digest", solution.design_digest[:16])
+    table.add_row("fixed n with these errors", _number(plan.fixed_n))
+    table.add_row("design digest", plan.solution.design_digest[:16])
     out.print(table)
+    levels = {"0.05": "5 % of n", "0.5": "median n", "0.95": "95 % of n"}
+    figures = ("accepts H1", "accepts H0", "undecided", "mean n", "sd n", *levels.values())
+    curve = Table("where", "at", *(Column(name, justify="right") for name in figures))
+    for point in plan.points:
+        shown = (point.p_accept_h1, point.p_accept_h0, point.p_undecided, point.mean_n, point.sd_n)
+        quantiles = (point.quantiles.get(level) for level in levels)
+        curve.add_row(point.where, *map(_number, (point.theta, *shown, *quantiles)))
+    out.print(curve)
 
 
 @app.command(rich_help_panel="Experiments")
@@ -94,4 +104,4 @@ def _hypotheses(definition: dict[str, Any]) -> str:
 def _number(value: object) -> str:
     if value is None:
         return "none"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.5g}" if isinstance(value, float) else str(value)

@@ -65,6 +65,27 @@ def stop(experiment_id: Id, reason: Reason = None, json: Json = False) -> None:
 
 
 @app.command(rich_help_panel="Experiments")
+def retry(experiment_id: Id, reason: Reason = None, json: Json = False) -> None:
+    """Try a run again that failed or stalled: a new run, linked to it."""
+    with client() as connection:
+        answer(connection.retry(experiment_id, reason=reason), json)
+
+
+@app.command(rich_help_panel="Experiments")
+def hold(experiment_id: Id, reason: Reason = None, json: Json = False) -> None:
+    """Withhold the decision of the live run, when it comes, until `release`."""
+    with client() as connection:
+        answer(connection.hold(experiment_id, reason=reason), json)
+
+
+@app.command(rich_help_panel="Experiments")
+def release(experiment_id: Id, reason: Reason = None, json: Json = False) -> None:
+    """Let a held run decide, at its own observation if it has crossed."""
+    with client() as connection:
+        answer(connection.release(experiment_id, reason=reason), json)
+
+
+@app.command(rich_help_panel="Experiments")
 def cancel(experiment_id: Id, reason: Reason = None, json: Json = False) -> None:
     """End the experiment, and its live run if there is one."""
     with client() as connection:
