@@ -9,6 +9,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import rfc8785
 
 import sprt
@@ -61,8 +62,19 @@ def solve(definition: ExperimentDefinition) -> Solution:
         definition_digest=digest(stored),
         lower=_finite(design.lower),
         upper=_finite(design.upper),
-        certificate=_plain(asdict(design.certificate)),
+        certificate=_plain(asdict(design.certificate) | {"planned": _planned(design)}),
     )
+
+
+def _planned(design: sprt.Design) -> dict[str, Any]:
+    """Return what the design can be expected to do under H0, midway and under H1, and the fixed n it competes with."""
+    model = design.model
+    theta = [model.h0, (model.h0 + model.h1) / 2, model.h1]
+    planned = asdict(sprt.characteristics(design, theta)) if model.has_exact_law else {}
+    if design.beta is not None:
+        n = sprt.fixed_sample_size(model, design.alpha, design.beta, alternative=design.alternative)
+        planned["fixed_n"] = n
+    return planned
 
 
 def stored_design(definition: dict[str, Any], lower: float | None, upper: float | None) -> sprt.Design:
@@ -100,7 +112,7 @@ def _plain(value: Any) -> Any:
     """Return the value with JSON's types only: tuples become lists, numpy's numbers Python's, infinities null."""
     if isinstance(value, dict):
         return {str(key): _plain(entry) for key, entry in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | np.ndarray):
         return [_plain(entry) for entry in value]
     if isinstance(value, str | bool | int) or value is None:
         return value

@@ -196,7 +196,7 @@ def test_a_record_that_cannot_be_applied_is_rejected_and_its_neighbours_are_not(
     fields: dict[str, object], reason: str
 ) -> None:
     story = Story()
-    story.run(errors={"alpha": 1e-30, "beta": 1e-30, "thresholds": "wald"})  # far boundaries
+    story.run(errors={"alpha": 1e-30, "beta": 1e-30, "thresholds": "wald"}, stop={"max_samples": 2000})
     story.observe(0.0, source="s", sequence=5000)
     if reason == "too_many_sources":
         story.records([story.raw(values=[k % 2], source=f"source-{k}", sequence=1) for k in range(999)])
@@ -248,7 +248,7 @@ def test_every_record_read_is_counted_once() -> None:
 
 def test_the_walk_is_published_observation_by_observation_at_first_and_thinned_later() -> None:
     story = Story()
-    story.run(errors={"alpha": 1e-9, "beta": 1e-9, "thresholds": "wald"})
+    story.run(errors={"alpha": 1e-9, "beta": 1e-9, "thresholds": "wald"}, stop={"max_samples": 4000})
     rng = random.Random(3)
     values = [float(rng.random() < 0.55) for _ in range(3000)]
     for begin in range(0, 3000, 10):
