@@ -10,6 +10,7 @@ from sprt.characteristics import Characteristics, StoppingLaw, characteristics, 
 from sprt.confidence_sequences import confidence_sequence
 from sprt.design import Design
 from sprt.errors import DesignError, ObservationError, SprtError
+from sprt.estimate import Estimate, estimate, mean_naive_estimate
 from sprt.families import (
     FAMILIES,
     Bernoulli,
@@ -24,10 +25,13 @@ from sprt.families import (
     TwoArmNormal,
 )
 from sprt.fixed import fixed_sample_size
+from sprt.group_sequential import GroupSequentialEstimate, group_sequential_estimate
 from sprt.gsprt import gsprt_llr
+from sprt.lines import Lines, boundary_lines, critical_counts
 from sprt.maxsprt import maxsprt_critical_value, maxsprt_performance
 from sprt.mixtures import beta_mixture, normal_mixture
 from sprt.multiplicity import e_benjamini_hochberg, lord_plus_plus, p_to_e
+from sprt.naive import naive_estimate
 from sprt.simulate import Simulation, simulate
 from sprt.state import State, state_from_row
 from sprt.student import student_t_llr
@@ -43,9 +47,12 @@ __all__ = [
     "Characteristics",
     "Design",
     "DesignError",
+    "Estimate",
     "Exponential",
     "Family",
+    "GroupSequentialEstimate",
     "Info",
+    "Lines",
     "Multinomial",
     "NegativeBinomial",
     "Normal",
@@ -61,19 +68,25 @@ __all__ = [
     "acceptable",
     "bernoulli_confidence_sequence",
     "beta_mixture",
+    "boundary_lines",
     "characteristics",
     "confidence_sequence",
+    "critical_counts",
     "e_benjamini_hochberg",
+    "estimate",
     "fixed_sample_size",
     "fold",
     "forecast",
+    "group_sequential_estimate",
     "gsprt_llr",
     "info",
     "init",
     "lord_plus_plus",
     "maxsprt_critical_value",
     "maxsprt_performance",
+    "mean_naive_estimate",
     "mixture_bound",
+    "naive_estimate",
     "normal_mixture",
     "p_to_e",
     "path",

@@ -185,7 +185,7 @@ class Search:
 
     def lowest_upper(self, lower: float, hint: float) -> float:
         """Return the lowest upper line that keeps alpha, given the lower line."""
-        return self.edge(lambda b: self.excess(lower, b)[0], hint, lambda lo, hi: self.points(lo, hi))
+        return self.edge(lambda b: self.excess(lower, b)[0], hint, self.points)
 
     def highest_lower(self, upper: float, hint: float) -> float:
         """Return the highest lower line that keeps beta, given the upper line."""
@@ -262,7 +262,7 @@ def lattice_points(design: Design, low: float, high: float) -> FloatArray:
     assert isinstance(design.model, LinearFamily)  # noqa: S101 - the search covers families with a recursion
     ratio = design.model.ratio_for(two_sided=design.is_two_sided)
     horizon = int(min(design.max_n or math.inf, max(1000.0, 40.0 * expected_steps(design)), 400_000.0))
-    n = np.arange(design.min_n if design.min_n <= horizon else horizon, horizon + 1, dtype=np.float64)
+    n = np.arange(min(design.min_n, horizon), horizon + 1, dtype=np.float64)
     largest = n if isinstance(design.model, Bernoulli | PairedBernoulli) else np.full(n.shape, np.inf)
     found = []
     for line in (ratio.first, ratio.second):

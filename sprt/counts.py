@@ -14,7 +14,7 @@ from sprt.errors import DesignError
 from sprt.ratio import Ratio
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, FAR, UNDECIDED, Region, region
 from sprt.rules import Rules
-from sprt.stopping import LimitMasses, StopMasses, new_ledger, Ledger
+from sprt.stopping import Ledger, LimitMasses, StopMasses, new_ledger
 
 BLOCK: Final = 1024
 MOST_WORK: Final = 4e9  # multiplications; about ten seconds
@@ -63,7 +63,7 @@ def count_stops(
     banded = looks is None and not ratio.is_mixture and math.isfinite(rules.lower) and math.isfinite(rules.upper)
     while True:
         if banded and window.touched is None and n + 1 >= first:
-            return follow_band(window, ratio, rules, increments, ledger, negligible)
+            return follow_band(window, ratio, rules, increments, ledger, negligible=negligible)
         block = np.arange(n + 1, n + 1 + BLOCK, dtype=np.float64)
         lines = region(ratio, rules.lower, rules.upper, block)
         for i in range(BLOCK):
@@ -78,16 +78,14 @@ def count_stops(
             if n < first or (tested is not None and n not in tested):
                 window = touch(step(window, increments, None), ratio, rules)
                 continue
-            piece = Region(
-                *(None if a is None else a[i : i + 1] for a in (lines.low, lines.high, lines.hole_low, lines.hole_high))
-            )  # type: ignore[arg-type]  # low and high are never None
-            window = settle(window, increments, piece, ratio, rules, ledger)
+            piece = lines.part(slice(i, i + 1))
+            window = settle(window, increments, piece, ratio, rules, ledger=ledger)
             if rules.max_n is None and float(window.mass.sum(axis=1).max()) * float(n) ** 2 < negligible:
                 return ledger.finish()
 
 
 def follow_band(
-    window: Window, ratio: Ratio, rules: Rules, increments: list[Increment], ledger: Ledger, negligible: float
+    window: Window, ratio: Ratio, rules: Rules, increments: list[Increment], ledger: Ledger, *, negligible: float
 ) -> StopMasses:
     """Follow the window between two lines tested at every n: each step is one matrix product per theta."""
     band: Band | None = None
@@ -165,7 +163,8 @@ def make_band(increments: list[Increment], width: int, shift: int, rules: Rules)
 def too_costly(rules: Rules) -> DesignError:
     """Return the error of a recursion that would take too long."""
     return DesignError(
-        f"max_n: {rules.max_n!r} given, a smaller limit or hypotheses further apart are allowed (the recursion is too costly)"
+        f"max_n: {rules.max_n!r} given, a smaller limit or hypotheses further apart are allowed (the recursion is too "
+        "costly)"
     )
 
 
@@ -231,7 +230,7 @@ def scores(window: Window) -> IntArray:
 
 
 def settle(
-    window: Window, increments: list[Increment], lines: Region, ratio: Ratio, rules: Rules, ledger: Ledger
+    window: Window, increments: list[Increment], lines: Region, ratio: Ratio, rules: Rules, *, ledger: Ledger
 ) -> Window:
     """Return the window after a tested n, the mass that ended there recorded."""
     high = int(lines.high[0])

@@ -57,7 +57,7 @@ def sufficient_n(design: Design) -> int | None:
     def keeps(n: FloatArray) -> BoolArray:
         cut = -line.drift * n / line.slope
         errors = error_pair(model, n, cut)
-        return (errors[0] <= design.alpha) & (errors[1] <= beta)  # type: ignore[no-any-return]  # arrays of bool
+        return (errors[0] <= design.alpha) & (errors[1] <= beta)
 
     low, high = model.drifts()
     z = max(float(-ndtri(design.alpha)), float(-ndtri(beta)), 0.0)

@@ -7,7 +7,7 @@ reference drift; every other drift tilts it by `e^{d W - ...}`, so that one recu
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -50,7 +50,7 @@ class Path:
     drifts: FloatArray
     reference: float
     origin: tuple[float, float]  # score and information at the start
-    kernels: dict[tuple[float, ...], FloatArray]
+    kernels: dict[tuple[float, ...], FloatArray] = field(default_factory=dict)
 
     def masses(self, density: Density) -> FloatArray:
         """Return the mass on each node under each drift, shape `(drifts, nodes)`."""
@@ -93,7 +93,7 @@ def gaussian_stops(
     ledger = new_ledger()
     begin = Density(start[0], information(start[0]), np.array([start[1]]), np.ones(1))
     nothing = Density(start[0], begin.information, np.empty(0), np.empty(0))
-    path = Path(ratio, rules, information, drifts, reference, (start[1], begin.information), {})
+    path = Path(ratio, rules, information, drifts, reference, (start[1], begin.information))
     plain, met = (nothing, begin) if touched else (begin, nothing)
     looks = rules.tested(start[0])
     tested = None if looks is None else set(looks.tolist())
@@ -129,7 +129,7 @@ def settle(path: Path, plain: Density, met: Density, n: int, ledger: Ledger) -> 
     information = path.information(n)
     gained = information - plain.information
     intervals, outer = continuation(path.ratio, path.rules.lower, path.rules.upper, information)
-    h1, h0 = ended(plain, path.masses(plain), intervals, outer, gained, path.drifts)
+    h1, h0 = ended(plain, path.masses(plain), intervals, outer, (gained, path.drifts))
     if met.node.shape[0]:
         futile, other = ended_after_meeting(path, met, information)
         h0, h1 = h0 + futile, h1 + other
@@ -145,7 +145,7 @@ def ended_after_meeting(path: Path, met: Density, information: float) -> tuple[F
     gained = information - met.information
     level = path.rules.lower
     intervals, outer = continuation(path.ratio, level, level, information)
-    other, futile = ended(met, mass, intervals, outer, gained, path.drifts)
+    other, futile = ended(met, mass, intervals, outer, (gained, path.drifts))
     return futile, other
 
 
@@ -201,10 +201,10 @@ def ended(
     mass: FloatArray,
     intervals: list[Interval],
     outer: tuple[int, int],
-    gained: float,
-    drifts: FloatArray,
+    step: tuple[float, FloatArray],
 ) -> tuple[FloatArray, FloatArray]:
-    """Return, for each drift, the mass that leaves into H1 and into H0 in one look."""
+    """Return, for each drift, the mass that leaves into H1 and into H0 in one step of (information, drifts)."""
+    gained, drifts = step
     h1, h0 = np.zeros(drifts.shape[0]), np.zeros(drifts.shape[0])
     pieces = [(-math.inf, intervals[0][0], outer[0]), (intervals[-1][1], math.inf, outer[1])]
     if len(intervals) == 2:
@@ -224,16 +224,10 @@ def interval_probability(node: FloatArray, low: float, high: float, gained: floa
     """Return the probability of landing between low and high from each node, shape `(drifts, nodes)`."""
     centre = node[None, :] + (drifts * gained)[:, None]
     sd = math.sqrt(gained)
-    if math.isinf(low):
-        result: FloatArray = ndtr((high - centre) / sd) if math.isfinite(high) else np.ones(centre.shape)
-        return result
-    if math.isinf(high):
-        result = ndtr((centre - low) / sd)
-        return result
-    # the difference of upper tails right of the interval, of lower ones left of it: no cancellation
-    right = centre < 0.5 * (low + high)
     a, b = (low - centre) / sd, (high - centre) / sd
-    result = np.where(right, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a))
+    # the difference of upper tails right of the interval, of lower ones left of it: no cancellation
+    right = a > -b
+    result: FloatArray = np.where(right, ndtr(-a) - ndtr(-b), ndtr(b) - ndtr(a))
     return result
 
 
@@ -294,7 +288,7 @@ def close(path: Path, plain: Density, met: Density, n: int, ledger: Ledger) -> N
     cut = 0.0 if rules.at_limit == "sign" else rules.cut
     lower, upper = (cut, cut) if decided else (rules.lower, rules.upper)
     intervals, outer = continuation(path.ratio, lower, upper, information)
-    h1, h0 = ended(plain, mass, intervals, outer, gained, path.drifts)
+    h1, h0 = ended(plain, mass, intervals, outer, (gained, path.drifts))
     undecided = np.zeros(path.drifts.shape[0])
     between = sum(
         (

@@ -54,7 +54,8 @@ def tilt(exponent: LongArray, n: IntArray, s: IntArray, theta: float) -> FloatAr
         impossible = s if theta <= 0.0 else failures
         return np.where(impossible == 0, exponent.astype(np.float64), -np.inf)
     p = np.longdouble(theta)
-    return (exponent + s * np.log(p) + failures * np.log1p(-p)).astype(np.float64)
+    result: FloatArray = (exponent + s * np.log(p) + failures * np.log1p(-p)).astype(np.float64)
+    return result
 
 
 @dataclass(slots=True)
@@ -224,10 +225,7 @@ def run(front: Front, r: float, recorder: Recorder, thetas: FloatArray, negligib
         lines = region(ratio, rules.lower, rules.upper, n)
         done = 0
         while done < n.shape[0] and front.weights.max() > 0.0:
-            part = slice(done, done + chunk)
-            piece = Region(
-                *(None if a is None else a[part] for a in (lines.low, lines.high, lines.hole_low, lines.hole_high))
-            )  # type: ignore[arg-type]  # low and high are never None
+            piece = lines.part(slice(done, done + chunk))
             front = run_chunk(front, piece, r, recorder)
             done += piece.low.shape[0]
             cells += float(front.weights.shape[0] * chunk)
@@ -235,7 +233,7 @@ def run(front: Front, r: float, recorder: Recorder, thetas: FloatArray, negligib
                 return
         if front.n - recorder.start[0] > MOST_STEPS or cells > MOST_CELLS:
             raise DesignError(
-                f"max_n: {rules.max_n!r} given, a limit below {MOST_STEPS} is allowed here (the recursion is too costly)"
+                f"max_n: {rules.max_n!r} given, at most {MOST_STEPS} is allowed here (the recursion is too costly)"
             )
     if front.weights.max() > 0.0:
         settle_limit(front, recorder)
@@ -275,7 +273,7 @@ def run_chunk(front: Front, lines: Region, r: float, recorder: Recorder) -> Fron
         hole_low, hole_high = np.maximum(lines.hole_low, low[1:]), np.minimum(lines.hole_high, high[1:])
         holes = (hole_low, hole_high)
     follow(rows, begins, ends, r, None if holes is None else (holes[0] - base, holes[1] - base + 1))
-    record_chunk(front, rows, low, high, base, r, recorder, holes)
+    record_chunk(front, Chunk(rows, low, high, base, holes), r, recorder)
     a, b = begins[-1], ends[-1]
     if b <= a:
         return Front(front.n + steps, front.base, np.zeros(1), front.scale)
@@ -307,17 +305,20 @@ def follow(
         row = after
 
 
-def record_chunk(
-    front: Front,
-    rows: FloatArray,
-    low: IntArray,
-    high: IntArray,
-    base: int,
-    r: float,
-    recorder: Recorder,
-    holes: tuple[IntArray, IntArray] | None,
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A run of steps: rows of weights from score `base` on, the window at each step, and the hole in it."""
+
+    rows: FloatArray
+    low: IntArray
+    high: IntArray
+    base: int
+    holes: tuple[IntArray, IntArray] | None
+
+
+def record_chunk(front: Front, chunk: Chunk, r: float, recorder: Recorder) -> None:
     """Record what left the window at each step: below it, above it, and in the hole."""
+    low, high = chunk.low, chunk.high
     before_low, before_high = low[:-1], high[:-1] + 1
     going = high[:-1] >= low[:-1]
     rising = recorder.ratio.first.slope > 0
@@ -330,8 +331,8 @@ def record_chunk(
             ACCEPT_H1 if mixture or rising else ACCEPT_H0,
         ),
     ]
-    if holes is not None:
-        pieces.append((holes[0], holes[1], ACCEPT_H0))
+    if chunk.holes is not None:
+        pieces.append((*chunk.holes, ACCEPT_H0))
     for first, last, outcome in pieces:
         count = np.where(going, np.maximum(last - first + 1, 0), 0)
         total = int(count.sum())
@@ -339,6 +340,6 @@ def record_chunk(
             continue
         step = np.repeat(np.arange(count.shape[0]), count)
         s = np.arange(total) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
-        column = s - base
-        weight = rows[step, column] + r * rows[step, column - 1]
+        column = s - chunk.base
+        weight = chunk.rows[step, column] + r * chunk.rows[step, column - 1]
         recorder.add(front.n + 1 + step, s, weight, front.scale, np.full(total, outcome))

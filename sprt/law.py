@@ -20,6 +20,7 @@ from sprt.families.normal import Normal
 from sprt.families.paired_bernoulli import PairedBernoulli, probability
 from sprt.families.two_arm_normal import TwoArmNormal
 from sprt.gaussian import gaussian_stops
+from sprt.nystrom import FINEST
 from sprt.ratio import Line, Ratio
 from sprt.rules import Rules, Start, make_rules
 from sprt.state import State
@@ -40,7 +41,7 @@ def method_of(design: Design) -> str:
     if isinstance(model, Bernoulli | PairedBernoulli | CountFamily):
         return "exact recursion on the integer statistic"
     if isinstance(model, Normal):
-        if not design.is_two_sided and abs(model.h1 - model.h0) / model.sd < law_normal.FINEST:
+        if not design.is_two_sided and abs(model.h1 - model.h0) / model.sd < FINEST:
             return "Gauss-Legendre quadrature at a coarser step, with Siegmund's correction of the overshoot"
         return "Gauss-Legendre quadrature"
     if isinstance(model, TwoArmNormal):
@@ -93,7 +94,9 @@ def law_of(
         drifts = (thetas - model.h0) / model.sd
         return law_normal.look_by_look(lambda some: two_arm_stops(model, design, rules, some, state), drifts, levels)
     if isinstance(model, Exponential) and law_exponential.has_straight_lines(rules, start, two_sided=two_sided):
-        return law_exponential.exponential_law(model.ratio.first, rules, thetas, start, middle(model), levels)
+        return law_exponential.exponential_law(
+            model.ratio.first, rules, thetas, start, middle=middle(model), levels=levels
+        )
     return summarise(stops_of(design, thetas, lines=lines, state=state), levels)
 
 
@@ -125,7 +128,9 @@ def stops_of(
     if isinstance(model, TwoArmNormal):
         return two_arm_stops(model, design, rules, (thetas - model.h0) / model.sd, state)
     if isinstance(model, Exponential) and law_exponential.has_straight_lines(rules, start, two_sided=two_sided):
-        return law_exponential.exponential_stops(model.ratio.first, rules, thetas, start, middle(model), last)
+        return law_exponential.exponential_stops(
+            model.ratio.first, rules, thetas, start, middle=middle(model), last=last
+        )
     raise DesignError(f"model: {model.name} given with rules for which no recursion is available")
 
 

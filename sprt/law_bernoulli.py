@@ -1,6 +1,5 @@
 """The law of a Bernoulli test (and of discordant pairs): one recursion over paths, tilted to every theta."""
 
-import math
 from typing import Final
 
 import numpy as np
@@ -37,29 +36,32 @@ def paths(ratio: Ratio, rules: Rules, p: FloatArray, start: Start, weight: float
 
 def tilted_stops(shared: Absorption, ratio: Ratio, rules: Rules, p: FloatArray, start: Start) -> StopMasses:
     """Return the masses by n; where a tilt lost mass, from a recursion weighted for that theta."""
-    points = [own_paths(shared, ratio, rules, float(theta), start) for theta in p]
-    first = min((int(one.n.min()) for one in points if one.n.shape[0]), default=start.n + 1)
-    last = max((int(one.n.max()) for one in points if one.n.shape[0]), default=first)
+    found = [own_masses(shared, ratio, rules, float(theta), start) for theta in p]
+    first = min((int(one.n.min()) for one, _ in found if one.n.shape[0]), default=start.n + 1)
+    last = max((int(one.n.max()) for one, _ in found if one.n.shape[0]), default=first)
     n = np.arange(first, last + 1)
     columns = {side: np.zeros((p.shape[0], n.shape[0])) for side in (ACCEPT_H1, ACCEPT_H0, UNDECIDED)}
     limits = []
-    for k, (one, theta) in enumerate(zip(points, p, strict=True)):
-        mass = one.masses(float(theta))
+    for k, (one, mass) in enumerate(found):
         for side, rows in columns.items():
-            chosen = one.outcome == side
+            chosen = np.flatnonzero(one.outcome == side)
             rows[k] = np.bincount(one.n[chosen] - first, weights=mass[chosen], minlength=n.shape[0])
-        at_limit = one.n == rules.max_n if rules.max_n is not None else np.zeros(one.n.shape, dtype=np.bool_)
+        at_limit = np.flatnonzero(one.n == (rules.max_n or -1))
         limits.append((one.s[at_limit], mass[at_limit]))
     limit = None if rules.max_n is None else limit_masses(limits, ratio, last)
     return StopMasses(n, columns[ACCEPT_H1], columns[ACCEPT_H0], columns[UNDECIDED], limit)
 
 
-def own_paths(shared: Absorption, ratio: Ratio, rules: Rules, theta: float, start: Start) -> Absorption:
-    """Return the shared stopping points, or those of a recursion of its own if theta is too far away for them."""
-    if abs(1.0 - math.fsum(shared.masses(theta))) < LOST:
-        return shared
+def own_masses(
+    shared: Absorption, ratio: Ratio, rules: Rules, theta: float, start: Start
+) -> tuple[Absorption, FloatArray]:
+    """Return stopping points and masses: the shared points, or a recursion's own if theta is too far from them."""
+    mass = shared.masses(theta)
+    if abs(1.0 - float(mass.sum())) < LOST:
+        return shared, mass
     weight = 1e-8 if theta <= 1e-8 else 1e8 if theta >= 1.0 - 1e-8 else theta / (1.0 - theta)
-    return paths(ratio, rules, np.array([theta]), start, weight)
+    own = paths(ratio, rules, np.array([theta]), start, weight)
+    return own, own.masses(theta)
 
 
 def limit_masses(rows: list[tuple[IntArray, FloatArray]], ratio: Ratio, n: int) -> LimitMasses:

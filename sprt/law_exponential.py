@@ -29,7 +29,13 @@ class Turned:
         """Return the discretised walk with its densities kept at this rate."""
         lead = self.rules.first_tested(start.n) - start.n
         return make_ramp(
-            -self.line.drift, self.line.slope, self.rules.lower, self.rules.upper, self.llr, lead, reference
+            c=-self.line.drift,
+            d=self.line.slope,
+            lower=self.rules.lower,
+            upper=self.rules.upper,
+            llr=self.llr,
+            lead=lead,
+            reference=reference,
         )
 
 
@@ -49,7 +55,7 @@ def has_straight_lines(rules: Rules, start: Start, *, two_sided: bool) -> bool:
 
 
 def exponential_law(
-    line: Line, rules: Rules, rates: FloatArray, start: Start, middle: float, levels: tuple[float, ...] = LEVELS
+    line: Line, rules: Rules, rates: FloatArray, start: Start, *, middle: float, levels: tuple[float, ...] = LEVELS
 ) -> Law:
     """Return the law of the stopping time at each rate; densities are kept at the rate `middle` where it serves."""
     turned = turn(line, rules, start)
@@ -57,7 +63,7 @@ def exponential_law(
 
     def law(some: FloatArray) -> Law:
         if rules.max_n is not None:
-            return summarise(exponential_stops(line, rules, some, start, middle), levels)
+            return summarise(exponential_stops(line, rules, some, start, middle=middle), levels)
         found = memoryless.endless_law(ramp_for(turned, some, start, middle), some, start.n, levels)
         return found if line.slope > 0 else replace(found, p_accept_h1=found.p_accept_h0, p_accept_h0=found.p_accept_h1)
 
@@ -65,7 +71,7 @@ def exponential_law(
 
 
 def exponential_stops(
-    line: Line, rules: Rules, rates: FloatArray, start: Start, middle: float, last: int | None = None
+    line: Line, rules: Rules, rates: FloatArray, start: Start, *, middle: float, last: int | None = None
 ) -> StopMasses:
     """Return the probability of stopping at each n up to `last` (None: to the limit, or until all has ended)."""
     turned = turn(line, rules, start)

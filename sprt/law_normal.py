@@ -1,7 +1,7 @@
 """The law of a test of one normal mean: the eigenproblem where the lines are straight, else look by look.
 
-Steps smaller than a fiftieth of a standard deviation (of the LLR) are replaced by coarser ones with Siegmund's correction:
-Brownian motion between lines moved out by the mean overshoot, which is right to about 1e-8 there.
+Steps smaller than a fiftieth of a standard deviation (of the LLR) are replaced by coarser ones with Siegmund's
+correction: Brownian motion between lines moved out by the mean overshoot, which is right to about 1e-8 there.
 """
 
 import math
@@ -114,7 +114,7 @@ def gaussian_law_at(delta: float, rules: Rules, drifts: FloatArray, start: Start
 
 
 def look_by_look(stops: Callable[[FloatArray], StopMasses], drifts: FloatArray, levels: tuple[float, ...]) -> Law:
-    """Return the law from one recursion for all drifts, and from one of its own for each drift too far from the middle."""
+    """Return the law from one recursion for all drifts, and one of its own for each drift too far from the middle."""
     first = summarise(stops(drifts), levels)
     good = first.mass_error < LOST
     if good.all():
@@ -137,10 +137,13 @@ def coarser_law(delta: float, rules: Rules, drifts: FloatArray, start: Start, le
     # the score keeps its LLR: W = (L + delta^2 n / 2) / delta with n counted from the start
     begin = Start(start.n, (start.llr + 0.5 * FINEST**2 * start.n) / sign, start.llr)
     law = normal_law(sign, coarse, drifts / delta * sign, begin, two_sided=False, levels=levels)
-    stretch = lambda n: start.n + (n - start.n) * factor  # noqa: E731 - used twice, right here
+
+    def stretched(n: FloatArray) -> FloatArray:
+        return start.n + (n - start.n) * factor
+
     return replace(
         law,
-        mean_n=stretch(law.mean_n),
+        mean_n=stretched(law.mean_n),
         sd_n=law.sd_n * factor,
-        quantiles={level: np.ceil(stretch(n)) for level, n in law.quantiles.items()},
+        quantiles={level: np.ceil(stretched(n)) for level, n in law.quantiles.items()},
     )

@@ -7,6 +7,8 @@ On the LLR scale, turned so that observations push it up, a step is `-c + d x`: 
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -25,6 +27,7 @@ PANEL: Final = 2.5
 MOST_NODES: Final = 2600
 MOST_STEPS: Final = 400_000
 BLOCK: Final = 2048
+MOST_DOUBLINGS: Final = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,11 @@ class Ramp:
     first: FloatArray  # density at the first test
 
 
-def make_ramp(c: float, d: float, lower: float, upper: float, llr: float, lead: int, reference: float) -> Ramp:
+@lru_cache(maxsize=32)
+def make_ramp(*, c: float, d: float, lower: float, upper: float, llr: float, lead: int, reference: float) -> Ramp:
     """Return the discretised walk; both lines must be finite."""
     k = reference / d
-    edges = panel_edges(c, k, lower, upper, llr, lead)
+    edges = panel_edges(c, k, lower, upper, llr - (lead - 1) * c)
     if (edges.shape[0] - 1) * NODES > MOST_NODES:
         raise DesignError(
             "model: hypotheses too close for the quadrature over this region; hypotheses further apart are allowed"
@@ -59,31 +63,30 @@ def make_ramp(c: float, d: float, lower: float, upper: float, llr: float, lead: 
     half = 0.5 * np.diff(edges)
     node = (half[:, None] * x + 0.5 * (edges[:-1] + edges[1:])[:, None]).ravel()
     weight = (half[:, None] * w).ravel()
-    kernel = step_matrix(edges, node, weight, half, k, c, upper)
+    kernel = step_matrix(edges, node, weight, k, c)
     return Ramp(c, d, lower, upper, llr, lead, reference, node, weight, kernel, first_density(node, llr, lead, k, c))
 
 
-def panel_edges(c: float, k: float, lower: float, upper: float, llr: float, lead: int) -> FloatArray:
+def panel_edges(c: float, k: float, lower: float, upper: float, begin: float) -> FloatArray:
     """Return the ends of the panels: the kinks, where acceptance becomes possible, and enough in between."""
     j = np.arange(1, KINKS + 1)
-    points = np.concatenate(([lower, upper, lower + c], upper - j * c, llr - (lead - 1 + j) * c))
+    points = np.concatenate(([lower, upper, lower + c], upper - j * c, begin - j * c))
     points = np.unique(points[(points >= lower) & (points <= upper)])
     points = points[np.concatenate(([True], np.diff(points) > 1e-12 * (upper - lower)))]
     points[-1] = upper
     longest = PANEL * min(max(c, 1.0 / k), 4.0 / k)
     pieces = [
         np.linspace(low, high, max(1, math.ceil((high - low) / longest)) + 1)[:-1]
-        for low, high in zip(points[:-1], points[1:], strict=True)
+        for low, high in pairwise(list(points))
     ]
     return np.concatenate((*pieces, [upper]))
 
 
-def step_matrix(
-    edges: FloatArray, node: FloatArray, weight: FloatArray, half: FloatArray, k: float, c: float, upper: float
-) -> FloatArray:
+def step_matrix(edges: FloatArray, node: FloatArray, weight: FloatArray, k: float, c: float) -> FloatArray:
     """Return the matrix of `f'(y) = k e^{-k (y + c)} int_lower^{min(upper, y + c)} e^{k x} f(x) dx`."""
     x, w = legendre(NODES)
-    target = np.minimum(node + c, upper)
+    half = 0.5 * np.diff(edges)
+    target = np.minimum(node + c, edges[-1])
     panel = np.clip(np.searchsorted(edges, target, side="right") - 1, 0, edges.shape[0] - 2)
     xi = np.clip((target - edges[panel]) / half[panel] - 1.0, -1.0, 1.0)
     # int_{-1}^{xi} of the interpolant: Legendre coefficients times integrated polynomials
@@ -146,23 +149,19 @@ def first_test(ramp: Ramp, theta: float) -> tuple[float, float]:
 
 def endless_law(ramp: Ramp, thetas: FloatArray, n: int, levels: tuple[float, ...]) -> Law:
     """Return the law of a test without limit, in the turned direction: accept_h1 is above."""
+    rows = [endless_row(ramp, float(theta)) for theta in thetas]
+    up, down, mean, variance = (np.array(column) for column in zip(*rows, strict=True))
     powers = [ramp.kernel]
-    rows = [endless_row(ramp, float(theta), levels, powers) for theta in thetas]
-    up, down, mean, variance = (np.array(column) for column in list(zip(*rows, strict=True))[:4])
-    quantiles = {level: n + np.array([row[4][level] for row in rows]) for level in levels}
+    quantiles = {level: n + quantile(ramp, thetas, level, powers) for level in levels}
     return Law(up, down, np.zeros(thetas.shape[0]), n + mean, np.sqrt(variance), quantiles, np.abs(1.0 - up - down))
 
 
-def endless_row(
-    ramp: Ramp, theta: float, levels: tuple[float, ...], powers: list[FloatArray]
-) -> tuple[float, float, float, float, dict[float, float]]:
-    """Return P(above), P(below), mean and variance of the remaining steps and their quantiles at one theta."""
+def endless_row(ramp: Ramp, theta: float) -> tuple[float, float, float, float]:
+    """Return P(above), P(below), mean and variance of the remaining steps at one theta."""
     log_step, factor = tilt(ramp, theta)
-    size = ramp.node.shape[0]
-    matrix = np.eye(size) - math.exp(log_step) * ramp.kernel
+    matrix = np.eye(ramp.node.shape[0]) - math.exp(log_step) * ramp.kernel
     factors = lu_factor(matrix, check_finite=False)
-    start = ramp.first * math.exp(ramp.lead * log_step)
-    total = lu_solve(factors, start, check_finite=False)
+    total = lu_solve(factors, ramp.first * math.exp(ramp.lead * log_step), check_finite=False)
     twice = lu_solve(factors, total, check_finite=False)
     measure = ramp.weight * factor
     up, down = exits(ramp, theta)
@@ -174,32 +173,38 @@ def endless_row(
     mean = lead + alive
     # sum over j of (2 (lead + j) + 1) S_j, with S_j summing to `alive` and (j + 1) S_j to `later`
     second = lead**2 + (2.0 * lead - 1.0) * alive + 2.0 * later
-    steps = {level: quantile(ramp, measure, start, log_step, level, powers) for level in levels}
-    return above, below, mean, max(second - mean**2, 0.0), steps
+    return above, below, mean, max(second - mean**2, 0.0)
 
 
-def quantile(
-    ramp: Ramp, measure: FloatArray, start: FloatArray, log_step: float, level: float, powers: list[FloatArray]
-) -> float:
-    """Return the smallest number of steps by which the walk has ended with this probability."""
+def quantile(ramp: Ramp, thetas: FloatArray, level: float, powers: list[FloatArray]) -> FloatArray:
+    """Return the smallest number of steps by which the walk has ended with this probability, for each theta.
+
+    `powers` holds the kernel's powers 1, 2, 4, …, extended as needed: they serve all thetas and levels.
+    """
     left = 1.0 - level + CLOSE
-    if float(measure @ start) <= left:
-        return float(ramp.lead)
-    taken, vector, index = 0, start, 0
-    while True:  # squares of the kernel until the walk has ended
+    tilts = [tilt(ramp, float(theta)) for theta in thetas]
+    log_step = np.array([step for step, _ in tilts])
+    measure = np.array([ramp.weight * factor for _, factor in tilts])
+
+    def alive(vectors: FloatArray, steps: FloatArray) -> FloatArray:
+        result: FloatArray = (measure * vectors.T).sum(axis=1) * np.exp(log_step * (ramp.lead + steps))
+        return result
+
+    vectors = np.repeat(ramp.first[:, None], thetas.shape[0], axis=1)
+    taken = np.zeros(thetas.shape[0])
+    going = alive(vectors, taken) > left
+    index = 0
+    while (going & (alive(powers[index] @ vectors, taken + 2.0**index) > left)).any():
+        index += 1
+        if index > MOST_DOUBLINGS:
+            raise DesignError(f"theta: the test would take more than 2^{MOST_DOUBLINGS} observations")
         if index == len(powers):
             powers.append(powers[-1] @ powers[-1])
-        ahead = powers[index] @ vector * math.exp(log_step * 2.0**index)
-        if float(measure @ ahead) <= left:
-            break
-        index += 1
-        if index > 40:
-            raise DesignError("theta: the test would take more than 10^12 observations")
-    for i in range(index - 1, -1, -1):  # then the most steps after which it is still going
-        ahead = powers[i] @ vector * math.exp(log_step * 2.0**i)
-        if float(measure @ ahead) > left:
-            vector, taken = ahead, taken + 2**i
-    return float(ramp.lead + taken + 1)
+    for i in range(index, -1, -1):  # the most steps after which it is still going
+        ahead = powers[i] @ vectors
+        later = going & (alive(ahead, taken + 2.0**i) > left)
+        vectors, taken = np.where(later[None, :], ahead, vectors), np.where(later, taken + 2.0**i, taken)
+    return ramp.lead + np.where(going, taken + 1.0, 0.0)
 
 
 def ramp_stops(ramp: Ramp, thetas: FloatArray, rules: Rules, n: int, last: int) -> StopMasses:
@@ -212,18 +217,19 @@ def ramp_stops(ramp: Ramp, thetas: FloatArray, rules: Rules, n: int, last: int) 
     count = thetas.shape[0]
     numbers = np.arange(first, max(stop, first) + 1)
     h1, h0 = np.zeros((count, numbers.shape[0])), np.zeros((count, numbers.shape[0]))
-    readings = []
+    readings: list[tuple[float, FloatArray, FloatArray]] = []
     for k, theta in enumerate(thetas):
         h1[k, 0], h0[k, 0] = first_test(ramp, float(theta))
         log_step, factor = tilt(ramp, float(theta))
+        up, down = exits(ramp, float(theta))
         measure = ramp.weight * factor
-        readings.append((log_step, *(measure * end for end in exits(ramp, float(theta)))))
+        readings.append((log_step, measure * up, measure * down))
     vector = ramp.first
     for begin in range(1, numbers.shape[0], BLOCK):
         size = min(BLOCK, numbers.shape[0] - begin)
         block = np.empty((ramp.node.shape[0], size))
-        for i in range(size):
-            block[:, i] = vector
+        for step in range(size):
+            block[:, step] = vector
             vector = ramp.kernel @ vector
         steps = ramp.lead + begin - 1 + np.arange(size)
         for k, (log_step, up, down) in enumerate(readings):

@@ -1,13 +1,14 @@
 """Law of the stopping time for normal observations tested at every n: one symmetric eigenproblem serves all thetas.
 
 On the LLR scale the lines are constant and a step is normal with standard deviation sigma = |delta| and mean
-delta^2 tau, tau = (theta - midpoint)/(theta1 - theta0). Discretised by Gauss-Legendre nodes, the step without drift is a
-symmetric matrix; drift tilts it by `e^{tau (y - x)}` and the factor `c = e^{-tau^2 sigma^2 / 2}`. Sums over n are then
-geometric in the eigenvalues.
+delta^2 tau, tau = (theta - midpoint)/(theta1 - theta0). Discretised by Gauss-Legendre nodes, the step without drift is
+a symmetric matrix; drift tilts it by `e^{tau (y - x)}` and the factor `c = e^{-tau^2 sigma^2 / 2}`. Sums over n are
+then geometric in the eigenvalues.
 """
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -43,6 +44,7 @@ class Strip:
     first: FloatArray  # the density at the first test in the eigenbasis, without drift
 
 
+@lru_cache(maxsize=32)
 def make_strip(sigma: float, lower: float, upper: float, llr: float, lead: int) -> Strip:
     """Return the discretised walk; both lines must be finite."""
     x, w = legendre(node_count((upper - lower) / sigma))
@@ -63,7 +65,7 @@ def fits(sigma: float, lower: float, upper: float, tau: FloatArray) -> bool:
 
 
 def modes(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return, for each tau, the coefficients of survival, of H1 and of H0 in the eigenbasis, shape `(tau, modes)`."""
+    """Return, for each tau, the coefficients of survival, H1 and H0 in the eigenbasis, shape `(tau, modes)`."""
     tilt = strip.root * np.exp(tau[:, None] * (strip.node - strip.llr)[None, :])
     centre = strip.node[None, :] + (strip.sigma**2 * tau)[:, None]
     above, below = ndtr((centre - strip.upper) / strip.sigma), ndtr((strip.lower - centre) / strip.sigma)
@@ -110,32 +112,28 @@ def endless_law(strip: Strip, tau: FloatArray, n: int, levels: tuple[float, ...]
 
 def quantile(strip: Strip, survival: FloatArray, x: FloatArray, level: float) -> FloatArray:
     """Return the smallest number of steps by which the walk has ended with this probability, for each tau."""
-    result = np.full(x.shape[0], float(strip.lead))
-    with np.errstate(divide="ignore"):
-        log_x = np.log(x)
-    for k in range(x.shape[0]):
+    log_x = np.log(np.maximum(x, 1e-300))
+    left = 1.0 - level + CLOSE
 
-        def alive(j: int, k: int = k) -> float:
-            power = np.ones(x.shape[1]) if j == 0 else np.exp(j * log_x[k])
-            return float(survival[k] @ power)
+    def alive(steps: FloatArray) -> FloatArray:
+        result: FloatArray = (survival * np.exp(steps[:, None] * log_x)).sum(axis=1)
+        return result
 
-        if alive(0) <= 1.0 - level + CLOSE:
-            continue
-        high = 1
-        while alive(high) > 1.0 - level + CLOSE:
-            high *= 2
-        low = high // 2
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if alive(middle) > 1.0 - level + CLOSE else (low, middle)
-        result[k] += high
-    return result
+    low, high = np.zeros(x.shape[0]), np.ones(x.shape[0])
+    going = alive(low) > left
+    while (more := going & (alive(high) > left)).any():
+        low, high = np.where(more, high, low), np.where(more, 2.0 * high, high)
+    while (wide := going & (high - low > 1.0)).any():
+        middle = np.floor(0.5 * (low + high))
+        later = alive(middle) > left
+        low, high = np.where(wide & later, middle, low), np.where(wide & ~later, middle, high)
+    return strip.lead + np.where(going, high, 0.0)
 
 
 def strip_stops(strip: Strip, tau: FloatArray, rules: Rules, n: int, last: int) -> StopMasses:
     """Return the masses for each n up to `last`; if that is the limit, all that is left ends there."""
     ledger = new_ledger()
-    survival, above, below = modes(strip, tau)
+    _, above, below = modes(strip, tau)
     c, _ = decay(strip, tau)
     first = n + strip.lead
     at_limit = rules.max_n is not None and last >= rules.max_n
@@ -167,7 +165,7 @@ def strip_stops(strip: Strip, tau: FloatArray, rules: Rules, n: int, last: int) 
 
 
 def finish(strip: Strip, tau: FloatArray, rules: Rules, n: int, ledger: Ledger) -> None:
-    """Record what ends at the limit, in the coordinates of the score: W with variance n, L = sigma W - sigma^2 n / 2."""
+    """Record what ends at the limit, in coordinates of the score: W with variance n, L = sigma W - sigma^2 n / 2."""
     assert rules.max_n is not None  # noqa: S101 - the caller asks only for designs with a limit
     before = rules.max_n - 1
     sigma = strip.sigma
@@ -179,5 +177,5 @@ def finish(strip: Strip, tau: FloatArray, rules: Rules, n: int, ledger: Ledger) 
         node = strip.node
         weight = strip.root * (strip.vector @ (strip.first * strip.eigenvalue ** (before - n - strip.lead)))
     density = Density(before, float(before), (node + 0.5 * sigma * sigma * before) / sigma, weight)
-    path = Path(ratio, rules, float, drifts, 0.5 * sigma, ((strip.llr + 0.5 * sigma * sigma * n) / sigma, float(n)), {})
+    path = Path(ratio, rules, float, drifts, 0.5 * sigma, ((strip.llr + 0.5 * sigma * sigma * n) / sigma, float(n)))
     close(path, density, Density(before, float(before), np.empty(0), np.empty(0)), rules.max_n, ledger)

@@ -30,6 +30,12 @@ class Region:
     hole_low: IntArray | None = None
     hole_high: IntArray | None = None
 
+    def part(self, chosen: slice) -> "Region":
+        """Return the region for some of the n."""
+        if self.hole_low is None or self.hole_high is None:
+            return Region(self.low[chosen], self.high[chosen])
+        return Region(self.low[chosen], self.high[chosen], self.hole_low[chosen], self.hole_high[chosen])
+
 
 Regions: TypeAlias = Callable[[FloatArray], Region]
 
@@ -113,7 +119,7 @@ def slope_or_one(slope: FloatArray) -> FloatArray:
 
 
 def hole(ratio: Ratio, level: float, n: FloatArray) -> tuple[IntArray, IntArray]:
-    """Return the first and last integer of the middle at which a mixture is at most the level; empty if last < first."""
+    """Return the first and last integer of the middle where a mixture is at most the level; empty if last < first."""
     second = ratio.second
     if math.isinf(level) or second is None:
         return np.full(n.shape, FAR), np.full(n.shape, -FAR)

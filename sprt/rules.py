@@ -7,16 +7,16 @@ import numpy as np
 
 from sprt.arrays import FloatArray, IntArray
 from sprt.design import Design
-from sprt.stopping import TIE
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, UNDECIDED
+from sprt.stopping import TIE
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What ends a walk.
 
-    The walk goes on while `lower < L < upper`; between tested n only the p rule's running maximum is kept. `upper` is the
-    lower of boundary and p line, each with the tolerance for ties taken off.
+    The walk goes on while `lower < L < upper`; between tested n only the p rule's running maximum is kept. `upper` is
+    the lower of boundary and p line, each with the tolerance for ties taken off.
     """
 
     lower: float
@@ -82,7 +82,7 @@ def make_rules(design: Design, lower: float, upper: float) -> Rules:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where a walk stands: n, the sufficient statistic, the LLR, and whether the p line was touched at an untested n."""
+    """Where a walk stands: n, the sufficient statistic, the LLR, and whether it met the p line at an untested n."""
 
     n: int = 0
     score: float = 0.0

@@ -140,7 +140,7 @@ def simulated_law(
     state: State | None = None,
     levels: tuple[float, ...] = LEVELS,
 ) -> Law:
-    """Return the law of the stopping time as estimated from simulated walks, with the standard error of P(accept H1)."""
+    """Return the law of the stopping time from simulated walks, with the standard error of P(accept H1)."""
     start = state or init(design)
     runs = [simulate_from(design, float(theta), paths, rng, start) for theta in thetas]
 
@@ -155,7 +155,8 @@ def simulated_law(
         mean_n=column(lambda run: float(run.n.mean())),
         sd_n=column(lambda run: float(run.n.std())),
         quantiles={
-            level: column(lambda run, q=level: float(np.quantile(run.n, q, method="inverted_cdf"))) for level in levels
+            level: np.array([float(np.quantile(run.n, level, method="inverted_cdf")) for run in runs])
+            for level in levels
         },
         mass_error=np.zeros(thetas.shape[0]),
         standard_error=np.sqrt(np.maximum(h1 * (1.0 - h1), 1.0 / paths) / paths),

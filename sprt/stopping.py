@@ -149,10 +149,11 @@ def swapped(stops: StopMasses) -> StopMasses:
 def joined(laws: list[Law]) -> Law:
     """Return the laws of several groups of thetas as one."""
     return Law(
-        *(
-            np.concatenate([getattr(law, name) for law in laws])
-            for name in ("p_accept_h1", "p_accept_h0", "p_undecided", "mean_n", "sd_n")
-        ),
+        p_accept_h1=np.concatenate([law.p_accept_h1 for law in laws]),
+        p_accept_h0=np.concatenate([law.p_accept_h0 for law in laws]),
+        p_undecided=np.concatenate([law.p_undecided for law in laws]),
+        mean_n=np.concatenate([law.mean_n for law in laws]),
+        sd_n=np.concatenate([law.sd_n for law in laws]),
         quantiles={level: np.concatenate([law.quantiles[level] for law in laws]) for level in laws[0].quantiles},
         mass_error=np.concatenate([law.mass_error for law in laws]),
     )
@@ -161,7 +162,11 @@ def joined(laws: list[Law]) -> Law:
 def reordered(law: Law, order: IntArray) -> Law:
     """Return the law with its thetas in this order."""
     return Law(
-        *(getattr(law, name)[order] for name in ("p_accept_h1", "p_accept_h0", "p_undecided", "mean_n", "sd_n")),
+        p_accept_h1=law.p_accept_h1[order],
+        p_accept_h0=law.p_accept_h0[order],
+        p_undecided=law.p_undecided[order],
+        mean_n=law.mean_n[order],
+        sd_n=law.sd_n[order],
         quantiles={level: n[order] for level, n in law.quantiles.items()},
         mass_error=law.mass_error[order],
     )

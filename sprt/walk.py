@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike
 
 from sprt.arrays import ArmArray, BoolArray, FloatArray, observations
 from sprt.design import Design
-from sprt.stopping import TIE
 from sprt.errors import ObservationError
 from sprt.families.base import ExponentialFamily
 from sprt.state import State
+from sprt.stopping import TIE
 
 CHUNK: Final = 16_384  # observations folded at once: the arrays of one chunk stay in the processor's cache
 FEW: Final = 12  # up to here a plain loop is faster than the fixed cost of the array operations

@@ -34,8 +34,8 @@ def is_count(xs: FloatArray) -> BoolArray:
     return result
 
 
-def law_from_quotients(mode: int, low: int, high: int, log_quotient: FloatArray) -> tuple[int, FloatArray]:
-    """Return the law on `low..high` from `log p(x+1)/p(x)` for x in `low..high-1`, summed outwards from the mode.
+def law_from_quotients(mode: int, low: int, log_quotient: FloatArray) -> tuple[int, FloatArray]:
+    """Return the law from `low` on, given `log p(x+1)/p(x)` for x from `low` on, summed outwards from the mode.
 
     Sums of small quotients keep digits that a closed form loses in its large logarithms of factorials.
     """

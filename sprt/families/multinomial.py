@@ -4,6 +4,7 @@ The likelihood ratio is that of two constrained fits to the same counts, so its 
 asymptotically only, and there is no p rule. Values are category numbers, from the lowest score.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -92,12 +93,12 @@ class Multinomial(Family):
             p = law(tilt)
             mean = float(p @ score)
             if self.model == "normalized":
-                sd = float(np.sqrt(p @ (score - mean) ** 2)) * (np.sqrt(2.0) if self.categories == 5 else 1.0)
-                return (mean - 0.5) / sd - elo * np.log(10.0) / 800.0
+                sd = math.sqrt(float(p @ (score - mean) ** 2)) * (math.sqrt(2.0) if self.categories == 5 else 1.0)
+                return (mean - 0.5) / sd - elo * math.log(10.0) / 800.0
             if self.model == "logistic":
-                return mean - 1.0 / (1.0 + 10.0 ** (-elo / 400.0))
-            win, loss = p[2], p[0]
-            return 200.0 * np.log10(win / loss * (1.0 - loss) / (1.0 - win)) - elo
+                return mean - 1.0 / (1.0 + math.pow(10.0, -elo / 400.0))
+            win, loss = float(p[2]), float(p[0])
+            return 200.0 * math.log10(win / loss * (1.0 - loss) / (1.0 - win)) - elo
 
         if excess(-60.0) > 0.0 or excess(60.0) < 0.0:
             raise DesignError(f"theta: {elo!r} given, an effect nearer to 0 is allowed (no such law of scores)")

@@ -81,7 +81,7 @@ class NegativeBinomial(CountFamily):
         )
         require_short(high - low)
         x = np.arange(low, high, dtype=np.float64)
-        return law_from_quotients(mode, low, high, np.log(x + k) - np.log(x + 1.0) + log_q)
+        return law_from_quotients(mode, low, np.log(x + k) - np.log(x + 1.0) + log_q)
 
     def mean_statistic(self, theta: float) -> float:  # noqa: D102 - as in LinearFamily
         return theta

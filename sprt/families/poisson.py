@@ -62,7 +62,7 @@ class Poisson(CountFamily):
         low, high = max(0, math.floor(theta - reach)), math.ceil(theta + reach)
         require_short(high - low)
         x = np.arange(low, high, dtype=np.float64)
-        return law_from_quotients(math.floor(theta), low, high, math.log(theta) - np.log(x + 1.0))
+        return law_from_quotients(math.floor(theta), low, math.log(theta) - np.log(x + 1.0))
 
     def mean_statistic(self, theta: float) -> float:  # noqa: D102 - as in LinearFamily
         return theta

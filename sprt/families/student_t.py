@@ -1,8 +1,8 @@
 """Normal observations with unknown standard deviation: the standardised effect, by Hajnal's sequential t.
 
 The likelihood ratio is that of the t statistic, which is invariant to the scale; its p is always valid for what the
-t statistics show, not for a rule that looks at the scale as well. There is no evidence before the second observation (of
-two samples: the third), nor while all values agree.
+t statistics show, not for a rule that looks at the scale as well. There is no evidence before the second observation
+(of two samples: the third), nor while all values agree.
 """
 
 from dataclasses import dataclass
