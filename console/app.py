@@ -12,7 +12,6 @@ import structlog
 import uvicorn
 from fastapi import FastAPI, Request
 from nicegui import app as nicegui_app
-from nicegui import run as nicegui_run
 from nicegui import ui
 from starlette.staticfiles import StaticFiles
 
@@ -24,6 +23,7 @@ from console.orders import Orders
 from console.pages import experiment, new, overview, sign_in
 from console.security import Guard
 from console.settings import ConsoleConfig, ConsoleError
+from console.solver import Solver
 
 __all__ = ["ConsoleConfig", "ConsoleError", "run"]
 
@@ -70,7 +70,7 @@ def build(config: ConsoleConfig) -> FastAPI:
     model = ReadModel(config.redis_url, config.topics)
     board = Board(model)
     orders = Orders(config.kafka, config.topics, board, config.reply_seconds)
-    desk = Desk(config, model, board, orders)
+    desk = Desk(config, model, board, orders, Solver())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -96,7 +96,6 @@ def build(config: ConsoleConfig) -> FastAPI:
     sign_in.install(app, config)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _pages(desk)
-    nicegui_run.process_pool_start_method = "spawn"  # fork is unsafe beside the threads of Kafka's client
     ui.run_with(
         app,
         title="waldstream",

@@ -6,6 +6,7 @@ from console.board import Board
 from console.model import ReadModel
 from console.orders import Orders
 from console.settings import ConsoleConfig
+from console.solver import Solver
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +17,4 @@ class Desk:
     model: ReadModel
     board: Board
     orders: Orders
+    solver: Solver

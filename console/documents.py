@@ -32,6 +32,7 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     `next_due` is when the schedule fires next, `retry_due` when the run is tried again; `is_held` means that a verdict
     is or will be withheld, `is_cancelled` that the experiment takes no further runs.
     `lower` and `upper` are the lines that are in force, in nats: the p rule is an upper line at log(1/p_value).
+    `mean_n_h0` and `mean_n_h1` are the planned mean numbers of observations under each hypothesis.
     """
 
     experiment_id: str
@@ -51,6 +52,8 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     stop: dict[str, Any] = {}
     lower: float | None = None
     upper: float | None = None
+    mean_n_h0: float | None = None
+    mean_n_h1: float | None = None
     queue: str | None = None
     priority: int | None = None
     attempt: int = 1

@@ -156,6 +156,8 @@ def _design(event: events.Defined) -> dict[str, Any]:
         "stop": stop,
         "lower": event.lower,
         "upper": min(lines, default=None),
+        "mean_n_h0": event.certificate.get("mean_n_h0"),
+        "mean_n_h1": event.certificate.get("mean_n_h1"),
     }
 
 

@@ -38,7 +38,7 @@ class ConsoleConfig:
     allowed_hosts
         Names, beside addresses and `localhost`, under which browsers reach the console.
     reply_seconds
-        How long a command waits for the worker's reply.
+        How long a command waits for the worker's reply; a design may take 10 s to solve.
 
     Raises
     ------
@@ -55,7 +55,7 @@ class ConsoleConfig:
     port: int = 8080
     token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
-    reply_seconds: float = 10.0
+    reply_seconds: float = 30.0
 
     def __post_init__(self) -> None:
         """Refuse what would leave the console open."""

@@ -26,7 +26,14 @@ class Figures:
         if self._limit:
             with self._cells["Observations"][0], tag("div", "bar", aria_hidden="true"):
                 self._bar = tag("i")
-        for label in ("Log-likelihood ratio", "To the H1 line", "To the H0 line", "Overshoot", "Always-valid p"):
+        for label in (
+            "Planned mean",
+            "Log-likelihood ratio",
+            "To the H1 line",
+            "To the H0 line",
+            "Overshoot",
+            "Always-valid p",
+        ):
             self._add(label)
         for label in ("Estimate", "Adjusted estimate", "95 % interval", "Records"):
             self._add(label)
@@ -63,6 +70,7 @@ def _figures(run: RunDocument, point: LivePoint | None, walk: Points, decision: 
     limit = run.stop.get("max_samples")
     found: list[Figure] = [
         ("Observations", numbers.count(n), f"of at most {numbers.count(limit)}" if limit else "no limit is set"),
+        *_planned(run),
         ("Log-likelihood ratio", f"{numbers.signed(llr)} nats", _leaning(run, llr)),
     ]
     if run.outcome is None:
@@ -87,6 +95,15 @@ def _figures(run: RunDocument, point: LivePoint | None, walk: Points, decision: 
         found.append(("Rate", f"{numbers.plain(rate, 3)} / s", "observations applied, lately"))
     found += _times(run)
     return found
+
+
+def _planned(run: RunDocument) -> list[Figure]:
+    means = [
+        f"{numbers.count(mean)} if {name}"
+        for mean, name in ((run.mean_n_h0, "H0"), (run.mean_n_h1, "H1"))
+        if mean is not None
+    ]
+    return [("Planned mean", " · ".join(means), "observations until a decision, on average")] if means else []
 
 
 def _leaning(run: RunDocument, llr: float) -> str:

@@ -5,19 +5,21 @@ from itertools import count
 from typing import Any, Final
 
 from fastapi import Request
-from nicegui import run, ui
+from nicegui import background_tasks, ui
 
 from console import numbers
 from console.components import FormField
 from console.desk import Desk
 from console.form import by_field, definition, suggested_id
 from console.orders import KafkaAwayError, NoReplyError, new_id
+from console.pages.parts import promises
 from console.pages.shell import set_text, shell, tag
 from console.templates import TEMPLATES
 from experiments.definition import DefinitionError, ExperimentDefinition, parse
-from experiments.planning import Refusal, Solution, plan
+from experiments.planning import Refusal, Solution
 from schemas import events
 
+_REST_SECONDS: Final = 0.3
 _THRESHOLDS: Final = [
     ("exact", "Exact: errors at or below nominal"),
     ("wald", "Wald's approximation"),
@@ -196,15 +198,16 @@ class NewExperiment:
         client = ui.context.client
 
         async def solve() -> None:
-            await asyncio.sleep(0.25)  # somebody is typing
+            await asyncio.sleep(_REST_SECONDS)  # somebody is typing
             with client:
                 self._show_plan(None, "Working it out…")
-            solution = await run.cpu_bound(plan, given)
-            if solution is not None and design == self._planned_for and not client.is_deleted:
+            solution = await self._desk.solver.solve(given)
+            if not client.is_deleted:
                 with client:
                     self._show_solution(solution)
 
-        self._planning = asyncio.create_task(solve())
+        self._planning = background_tasks.create(solve(), name="work a design out")
+        client.on_delete(self._planning.cancel)
 
     def _show_solution(self, solution: Solution | Refusal) -> None:
         if isinstance(solution, Refusal):
@@ -212,7 +215,7 @@ class NewExperiment:
             self._show_plan(None, "")
             self._say(solution.message)
         else:
-            self._show_plan(solution, "Worked out beforehand, for every n.")
+            self._show_plan(solution, f"By {solution.certificate.get('method', 'the thresholds alone')}.")
 
     def _show_plan(self, solution: Solution | None, note: str) -> None:
         set_text(self._plan_note, note)
@@ -271,7 +274,7 @@ def planned(solution: Solution) -> list[tuple[str, str]]:
         found.append(("Accept H1", f"LLR ≥ {numbers.plain(solution.upper)}"))
     if solution.lower is not None:
         found.append(("Accept H0", f"LLR ≤ {numbers.plain(solution.lower)}"))
-    return found
+    return found + promises(solution.certificate)
 
 
 async def build(desk: Desk, request: Request) -> None:

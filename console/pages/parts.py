@@ -1,6 +1,7 @@
 """The parts of an experiment's page that change seldom: history, design, archive, run choice, empty states."""
 
 from pathlib import Path
+from typing import Any
 
 from msgspec.structs import replace
 from nicegui import ui
@@ -94,7 +95,7 @@ def design(run: RunDocument, defined: events.Defined | None) -> None:
         "Error rates": f"{wording.rates(run)}",
         "Thresholds": run.errors.get("thresholds", ""),
         **wording.aims(run),
-        **(_planned(defined.certificate) if defined is not None else {}),
+        **dict(promises(defined.certificate) if defined is not None else []),
         "Source": run.source,
         "Registered": numbers.moment(defined.at) if defined is not None else "",
     }
@@ -111,17 +112,23 @@ def design(run: RunDocument, defined: events.Defined | None) -> None:
             tag("dd", text=str(run.definition_revision))
 
 
-def _planned(certificate: dict[str, object]) -> dict[str, str]:
-    """Return what the design promises, as far as its certificate says so."""
-    found = {}
-    for key, label in (("alpha", "Achieved α"), ("beta", "Achieved β"), ("p_inconclusive", "P(inconclusive)")):
+def promises(certificate: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what a design achieves, as far as its certificate says so: name and value."""
+    shares = (
+        ("alpha", "Achieved α"),
+        ("beta", "Achieved β"),
+        ("p_undecided_h0", "Inconclusive if H0"),
+        ("p_undecided_h1", "Inconclusive if H1"),
+    )
+    found = []
+    for key, label in shares:
         value = certificate.get(key)
         if isinstance(value, int | float):
-            found[label] = numbers.plain(value, 3)
-    for key, label in (("mean_n_h0", "Mean n under H0"), ("mean_n_h1", "Mean n under H1")):
+            found.append((label, numbers.probability(value)))
+    for key, label in (("mean_n_h0", "Mean n if H0"), ("mean_n_h1", "Mean n if H1")):
         value = certificate.get(key)
         if isinstance(value, int | float):
-            found[label] = numbers.count(value)
+            found.append((label, numbers.count(value)))
     return found
 
 

@@ -118,23 +118,25 @@ def follow(board: Board, experiment_id: str | None, handler: Handler, *, only_he
     """Call the handler with what changed until the page is closed; first with everything, once the page is open."""
     client = ui.context.client
 
+    async def tell(news: News) -> None:
+        try:
+            with client:
+                done = handler(news)
+                if done is not None:
+                    await done
+        except Exception:  # noqa: BLE001  one failed update must not end the page's life
+            _log.exception("page could not be updated", page=client.page.path)
+
     async def loop() -> None:
         await client.connected()
-        first = handler(News(all=True, health=True))
-        if first is not None:
-            await first
+        if client.is_deleted:
+            return
+        await tell(News(all=True, health=True))
         async for news in board.watch(experiment_id, _FOLLOW_SECONDS):
             if client.is_deleted:
                 return
-            if only_health and not (news.health or news.all):
-                continue
-            try:
-                with client:
-                    done = handler(news)
-                    if done is not None:
-                        await done
-            except Exception:  # noqa: BLE001  one failed update must not end the page's life
-                _log.exception("page could not be updated", page=client.page.path)
+            if news.health or news.all or not only_health:
+                await tell(news)
 
     task: asyncio.Task[None] = background_tasks.create(loop(), name=f"follow {experiment_id or 'board'}")
-    client.on_delete(lambda: task.cancel() and None)
+    client.on_delete(task.cancel)

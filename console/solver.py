@@ -1,0 +1,59 @@
+"""Designs worked out beside the console: each in a process that ends when nobody waits for its answer any more.
+
+The processes are forked from a small server that has the statistics loaded, so one starts in milliseconds; solving in
+the console's own process would stop every page for seconds.
+"""
+
+import asyncio
+import multiprocessing
+from multiprocessing.connection import Connection
+from typing import Any, Final
+
+from experiments.planning import Refusal, Solution, plan
+
+#: The limit that holds for definitions, too.
+_MOST_SECONDS: Final = 10.0
+_AT_ONCE: Final = 2
+
+_TOO_COSTLY: Final = Refusal(
+    "too_costly",
+    f"working this design out takes more than {_MOST_SECONDS:g} s; allowed: a lower limit of observations, hypotheses "
+    "further apart, or thresholds by Wald's approximation",
+)
+
+
+class Solver:
+    """Works designs out, at most two at once."""
+
+    def __init__(self) -> None:
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["experiments.planning", "sprt"])
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def solve(self, definition: dict[str, Any]) -> Solution | Refusal:
+        """Return the definition's solution or why there is none; a cancelled call ends its process."""
+        async with self._slots:
+            ours, theirs = self._context.Pipe(duplex=False)
+            process = self._context.Process(target=_work, args=(theirs, definition), daemon=True)
+            await asyncio.to_thread(process.start)
+            theirs.close()
+            loop, ready = asyncio.get_running_loop(), asyncio.Event()
+            loop.add_reader(ours.fileno(), ready.set)
+            try:
+                await asyncio.wait_for(ready.wait(), _MOST_SECONDS)
+                solution: Solution | Refusal = ours.recv()
+            except TimeoutError:
+                return _TOO_COSTLY
+            except EOFError:
+                return Refusal("failed", "the design could not be worked out: its process ended without an answer")
+            else:
+                return solution
+            finally:
+                loop.remove_reader(ours.fileno())
+                process.kill()
+                ours.close()
+                await asyncio.to_thread(process.join)
+
+
+def _work(answer: Connection, definition: dict[str, Any]) -> None:
+    answer.send(plan(definition))
