@@ -49,4 +49,5 @@ class Simulated:
 
     def _sample(self, number: int, size: int) -> npt.NDArray[np.float64]:
         rng = np.random.default_rng((*self._stem, number))
-        return self._family.sample(self._theta, (1, size), rng)[0]
+        drawn: npt.NDArray[np.float64] = self._family.sample(self._theta, (1, size), rng)[0]
+        return drawn

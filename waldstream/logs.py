@@ -10,9 +10,11 @@ import structlog
 def configure(log_format: Literal["text", "json"]) -> None:
     """Set up structlog for this process, and bring the standard library's warnings into the same stream."""
     is_json = log_format == "json"
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if is_json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # Plain tracebacks: those with local variables would print secrets.
+    for_people = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer() if is_json else for_people
     before: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

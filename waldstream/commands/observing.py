@@ -41,7 +41,7 @@ def observe(  # noqa: PLR0917  typer reads them by name
     given = settings.load()
     if csv is not None:
         records: Iterator[list[float]] = (
-            part.tolist() for part in CsvColumn(csv.name, column, batch, csv.parent).records(0)
+            drawn.values.tolist() for drawn in CsvColumn(csv.name, column, batch, csv.parent).records(0)
         )
     else:
         try:
