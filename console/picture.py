@@ -15,6 +15,7 @@ _MEANS: Final[dict[str, Callable[[float], float]]] = {
     "normal": lambda mean: mean,
     "poisson": lambda rate: rate,
     "exponential": lambda rate: 1 / rate,
+    "negative_binomial": lambda mean: mean,
 }
 
 

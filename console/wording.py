@@ -11,20 +11,32 @@ from typing import Any, Final
 from console import numbers
 from console.documents import LivePoint, RunDocument
 
-_PARAMETERS: Final = {
-    "bernoulli": "p",
-    "normal": "mean",
-    "poisson": "rate",
-    "exponential": "rate",
-    "negative_binomial": "mean",
-}
-
 FAMILIES: Final = {
     "bernoulli": "zeros and ones",
-    "normal": "normal measurements",
+    "normal": "measurements of known standard deviation",
     "poisson": "counts",
     "exponential": "waiting times",
     "negative_binomial": "over-dispersed counts",
+    "paired_bernoulli": "pairs of zeros and ones, one of each arm",
+    "two_arm_normal": "measurements of two arms",
+    "student_t": "measurements of unknown standard deviation",
+    "multinomial": "scores of matches",
+}
+
+_PARAMETERS: Final = {"odds_ratio": "odds ratio"}
+
+THRESHOLDS: Final = {
+    "exact": "exact, errors at or below nominal",
+    "wald": "Wald's approximation",
+    "siegmund": "Siegmund's correction",
+    "ville": "Ville's, conservative",
+}
+
+SOURCES: Final = {
+    "external": "sent from outside",
+    "entropy": "random bits of the runner's machine",
+    "csv": "a CSV file of the runner's machine",
+    "simulate": "simulated by the runner",
 }
 
 
@@ -110,10 +122,8 @@ def reason(run: RunDocument) -> str:
 
 def hypothesis(run: RunDocument, which: str) -> str:
     """Return a hypothesis as `p = 0.5`; `which` is `h0` or `h1`."""
-    values = run.model.get(which) or {}
-    name = _PARAMETERS.get(run.model.get("family", ""), "")
-    shown = [f"{key if key != name else name} = {numbers.plain(value)}" for key, value in values.items()]
-    text = ", ".join(shown)
+    values: dict[str, float] = run.model.get(which) or {}
+    text = ", ".join(f"{_PARAMETERS.get(name, name)} = {numbers.plain(value)}" for name, value in values.items())
     if which == "h1" and run.model.get("alternative") == "two_sided" and text:
         return f"{text} or its mirror image"
     return text

@@ -70,7 +70,7 @@ export default {
       </colgroup>
       <colgroup v-else><col style="width:38%"><col style="width:14%"><col style="width:36%"><col style="width:12%"></colgroup>
       <thead>
-        <tr v-if="kind === 'active'"><th>Experiment</th><th>State</th><th>Walk</th><th>Between the boundaries</th><th>Observations</th><th class="right">p</th></tr>
+        <tr v-if="kind === 'active'"><th>Experiment</th><th>State</th><th>Walk</th><th>Between the boundaries</th><th>Observations</th><th class="right"><abbr title="always-valid p-value: it may be read at any time">p</abbr></th></tr>
         <tr v-else-if="kind === 'ended'"><th>Experiment</th><th>Outcome</th><th>Why</th><th>Walk</th><th>Observations</th><th class="right">Ended</th></tr>
         <tr v-else><th>Experiment</th><th>State</th><th>Design</th><th class="right">Defined</th></tr>
       </thead>

@@ -187,7 +187,7 @@ export default {
               ...font, show: true, color: color(tone), fontWeight: 600, distance: 9,
               position: { h1: "top", h0: "bottom" }[tone] ?? (rightHalf ? "left" : "right"),
               align: tone === "h1" || tone === "h0" ? (last[0] > right * 0.82 ? "right" : last[0] < right * 0.18 ? "left" : "center") : undefined,
-              formatter: decision ? `${words} at n = ${whole(decision.n)}` : nats(last[1]),
+              formatter: !last[0] ? "" : decision ? `${words} at n = ${whole(decision.n)}` : nats(last[1]),
               textBorderColor: color("surface"), textBorderWidth: 3,
             },
           },

@@ -12,6 +12,8 @@ from console.walk import Points
 
 Figure = tuple[str, str, str]  # label, value, note
 _RATE_POINTS = 20
+#: Families whose parameter is the mean of an observation.
+_AVERAGED = ("bernoulli", "normal", "poisson", "negative_binomial")
 
 
 class Figures:
@@ -131,7 +133,7 @@ def _estimates(run: RunDocument, point: LivePoint | None, decision: dict[str, An
     estimate = (decision or {}).get("estimate") or {}
     found: list[Figure] = []
     naive = estimate.get("naive")
-    if naive is None and point is not None and n and run.outcome is None and run.model.get("family") != "exponential":
+    if naive is None and point is not None and n and run.outcome is None and run.model.get("family") in _AVERAGED:
         naive = point.total / n
     if naive is not None:
         ones = ""

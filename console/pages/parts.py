@@ -65,9 +65,12 @@ def waiting_for_observations(run: RunDocument, config: ConsoleConfig) -> None:
     """Show how observations get in, for a run that has none yet."""
     with tag("div", "head"):
         tag("h2", text="Waiting for the first observation" if run.run else "Not started yet")
+    source = wording.SOURCES.get(run.source, run.source)
     with tag("div", "body"):
         if run.source == "external":
-            tag("p", "note", "Anything that can produce to Kafka can send them; these two lines do the same thing.")
+            before = "" if run.run else "Press Start; what comes before that is not counted. "
+            text = f"{before}Anything that can produce to Kafka can send them; these two lines do the same thing."
+            tag("p", "note", text)
             with tag("div", "stack", style="margin-top:12px"):
                 tag("code", "code", f"waldstream observe {run.experiment_id} 0 1 1 0")
                 body = f'{{"experiment_id": "{run.experiment_id}", "values": [0, 1, 1, 0]}}'
@@ -77,10 +80,10 @@ def waiting_for_observations(run: RunDocument, config: ConsoleConfig) -> None:
             tag(
                 "p",
                 "note",
-                f"Its own source ({run.source}) is started by the runner and sends the first ones in a moment.",
+                f"Its own source ({source}) is started by the runner and sends the first ones in a moment.",
             )
         else:
-            tag("p", "note", f"Press Start: its own source ({run.source}) then sends the observations.")
+            tag("p", "note", f"Press Start: its own source ({source}) then sends the observations.")
 
 
 def design(run: RunDocument, defined: events.Defined | None) -> None:
@@ -93,10 +96,10 @@ def design(run: RunDocument, defined: events.Defined | None) -> None:
         "H1": wording.hypothesis(run, "h1"),
         "Observations": wording.FAMILIES.get(family, family),
         "Error rates": f"{wording.rates(run)}",
-        "Thresholds": run.errors.get("thresholds", ""),
+        "Thresholds": wording.THRESHOLDS.get(run.errors.get("thresholds", ""), ""),
         **wording.aims(run),
         **dict(promises(defined.certificate) if defined is not None else []),
-        "Source": run.source,
+        "Source": wording.SOURCES.get(run.source, run.source),
         "Registered": numbers.moment(defined.at) if defined is not None else "",
     }
     with tag("dl", "pairs"):
@@ -129,7 +132,8 @@ def promises(certificate: dict[str, Any]) -> list[tuple[str, str]]:
         value = certificate.get(key)
         if isinstance(value, int | float):
             found.append((label, numbers.count(value)))
-    return found
+    fixed = (certificate.get("planned") or {}).get("fixed_n")
+    return [*found, ("A test of fixed n", f"needs {numbers.count(fixed)}")] if fixed else found
 
 
 def history(entries: list[TimelineEntry], run: RunDocument) -> None:

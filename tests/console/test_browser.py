@@ -231,6 +231,18 @@ def test_a_killed_redis_is_said_and_outlived(
         page.close()
 
 
+def test_a_missing_projector_is_said_until_it_is_there(browser: Browser, model: Any, serve: Any) -> None:
+    page = browser.new_page(base_url=serve().url)
+    page.goto("/")
+    alert = page.get_by_role("alert").filter(has_text="The projector is not running")
+    expect(alert).to_be_visible(timeout=30_000)
+
+    model.start_projector()
+
+    expect(alert).to_be_hidden(timeout=30_000)
+    page.close()
+
+
 def _answer(teller: Any, command: events.Command, status: str, message: str) -> None:
     reply = events.Reply(
         command_id=command.id, experiment_id=command.experiment_id, status=status, code="test", message=message,
