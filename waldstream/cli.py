@@ -2,7 +2,17 @@
 
 import typer
 
-from waldstream.commands import administration, archives, definitions, history, local, observing, orders, roles
+from waldstream.commands import (
+    administration,
+    archives,
+    dashboards,
+    definitions,
+    history,
+    local,
+    observing,
+    orders,
+    roles,
+)
 from waldstream.terminal import Group
 
 app = typer.Typer(
@@ -11,5 +21,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Sequential tests on Kafka: stopped at the exact observation, archived with proof.",
 )
-for group in (local, definitions, orders, history, observing, archives, roles, administration):
+for group in (local, definitions, orders, history, observing, archives, roles, administration, dashboards):
     app.add_typer(group.app)

@@ -52,6 +52,13 @@ def newest_points(
     return found
 
 
+def decisions(kafka: Mapping[str, str], topics: Topics) -> list[events.Decision]:
+    """Return every decision, partition by partition."""
+    partitions = range(partitions_of(kafka, topics.control))
+    found = (reading.control_event(record.value) for record in reading.until_end(kafka, topics.control, partitions))
+    return [event for event in found if isinstance(event, events.Decision)]
+
+
 def walk_point(record: reading.Record) -> events.WalkPoint | None:
     """Return the point that a record of `sprt.walks` holds, None if it holds none."""
     try:

@@ -30,7 +30,14 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 Format = Literal["csv", "xlsx", "json", "parquet", "pdf"]
 
 
-_SECRETS = {"kafka_ssl_key_password", "kafka_sasl_password", "kafka_properties", "redis_url", "console_token"}
+_SECRETS = {
+    "kafka_ssl_key_password",
+    "kafka_sasl_password",
+    "kafka_properties",
+    "redis_url",
+    "console_token",
+    "grafana_token",
+}
 
 
 class SettingsError(Exception):
@@ -82,13 +89,14 @@ class Settings(BaseSettings):
     worker_instance_id: str | None = Field(
         default=None, description="Name of this worker that survives a restart: it gets its partitions back at once"
     )
-    metrics_host: str = Field(default="127.0.0.1", description="Where `/metrics` of worker and exporter listen")
+    metrics_host: str = Field(default="127.0.0.1", description="Where the `/metrics` of the roles listen")
     worker_metrics_port: Port | None = Field(
-        default=None, description="Port of the worker's `/metrics`; none if left out"
+        default=None, description="Port of the worker's `/metrics`; not served if left out, as for the others"
     )
-    exporter_metrics_port: Port | None = Field(
-        default=None, description="Port of the exporter's `/metrics`; none if left out"
-    )
+    exporter_metrics_port: Port | None = Field(default=None, description="Port of the exporter's `/metrics`")
+    runner_metrics_port: Port | None = Field(default=None, description="Port of the runner's `/metrics`")
+    projector_metrics_port: Port | None = Field(default=None, description="Port of the projector's `/metrics`")
+    console_metrics_port: Port | None = Field(default=None, description="Port of the console's `/metrics`")
     archives: Path = Field(default=Path("archives"), description="Folder of the archives")
     files: Path = Field(default=Path(), description="The only folder that `csv` sources of definitions are read from")
     redis_url: SecretStr = Field(
@@ -103,6 +111,8 @@ class Settings(BaseSettings):
     console_allowed_hosts: tuple[str, ...] = Field(
         default=(), description="Names under which browsers reach the console; in a variable as a JSON list"
     )
+    grafana_url: str | None = Field(default=None, description="Address of the Grafana that dashboards are published to")
+    grafana_token: SecretStr | None = Field(default=None, description="Token of a service account of that Grafana")
     data: Path = Field(
         default=Path(".waldstream"), description="Folder of the local stack of `up` and `demo`: Kafka, Redis, logs"
     )

@@ -35,6 +35,7 @@ _ANSWERS: dict[int, tuple[str, ...]] = {
         "console.projector:ProjectorError",
         "console.settings:ConsoleError",
         "exporter.service:ExporterError",
+        "grafana.port:PublishError",
         "redis:RedisError",
     ),
 }

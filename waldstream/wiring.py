@@ -16,7 +16,7 @@ class Wiring:
     """The roles' configurations under one set of settings; each imports its role only when asked for."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self.settings = settings
         self._kafka = settings.kafka()
         self._topics = settings.topics()
 
@@ -24,7 +24,7 @@ class Wiring:
         """Return the configuration of a worker."""
         from processors.worker import WorkerConfig
 
-        given = self._settings
+        given = self.settings
         return WorkerConfig(
             kafka=self._kafka,
             topics=self._topics,
@@ -39,14 +39,14 @@ class Wiring:
         """Return the configuration of a runner."""
         from producers.runner import RunnerConfig
 
-        given = self._settings
+        given = self.settings
         return RunnerConfig(kafka=self._kafka, topics=self._topics, files=given.files, group=f"{given.app_id}-runner")
 
     def projector(self) -> "ProjectorConfig":
         """Return the configuration of a projector."""
         from console.projector import ProjectorConfig
 
-        given = self._settings
+        given = self.settings
         return ProjectorConfig(
             kafka=self._kafka,
             topics=self._topics,
@@ -58,7 +58,7 @@ class Wiring:
         """Return the configuration of an exporter."""
         from exporter.service import ExporterConfig
 
-        given = self._settings
+        given = self.settings
         return ExporterConfig(
             kafka=self._kafka,
             topics=self._topics,
@@ -73,7 +73,7 @@ class Wiring:
         """Return the configuration of a console."""
         from console.app import ConsoleConfig
 
-        given = self._settings
+        given = self.settings
         return ConsoleConfig(
             kafka=self._kafka,
             topics=self._topics,
