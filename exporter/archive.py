@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+import sprt
+from experiments.planning import stored_design
 from exporter.observations import Observations
 from schemas import events
 
@@ -105,6 +107,11 @@ class Archive:
     def definition(self) -> dict[str, Any]:
         """Return the stored definition, defaults filled in."""
         return self.defined.definition
+
+    @property
+    def design(self) -> sprt.Design:
+        """Return the design that the stored thresholds make."""
+        return stored_design(self.definition, self.defined.lower, self.defined.upper)
 
     @property
     def title(self) -> str:

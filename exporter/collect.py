@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from experiments.batch import Rejected
 from experiments.columns import RawRecord, observation_batch
+from experiments.planning import stored_design
 from exporter.archive import Archive, Dispute, Entry, Offsets, decision_of, defined_of, run_of, started_of
 from exporter.estimates import estimates
 from exporter.fold import Fold
@@ -34,6 +35,7 @@ def collect(
     fold = Fold(defined, run_of(timeline))
     observations = write(table, _rows(fold, batches, started))
     differences = fold.differences(decision)
+    design = stored_design(defined.definition, defined.lower, defined.upper)
     return Archive(
         defined=defined,
         started=started,
@@ -43,7 +45,7 @@ def collect(
         offsets=_offsets(timeline, started, decision, topic, control_topic),
         versions=versions(),
         observations=observations,
-        estimates=estimates(decision, defined.definition, observations),
+        estimates=estimates(decision, design, fold.statistic, observations),
         dispute=Dispute(replica=fold.conclude(), differences=differences) if differences else None,
     )
 

@@ -69,25 +69,27 @@ def _result(archive: Archive) -> tuple[Number, ...]:
 
 
 def _estimates(archive: Archive) -> tuple[Number, ...]:
-    estimate = archive.estimates
+    estimate, name = archive.estimates, parameter_name(archive.definition)
     low, high = estimate.get("interval") or (None, None)
-    ordering = str(estimate.get("ordering") or "")
-    parameter = parameter_name(archive.definition)
+    first, last = estimate.get("confidence_sequence") or (None, None)
+    ordering = f"{estimate.get('ordering')} ordering"
+    kind = str(estimate.get("interval_kind") or "")
     known = (
-        Number(
-            "naive_estimate", f"Naive estimate of {parameter}", estimate.get("naive"), note="not adjusted for the stop"
-        ),
+        Number("naive_estimate", f"Naive estimate of {name}", estimate.get("naive"), note="not adjusted for the stop"),
         Number(
             "median_unbiased_estimate",
-            f"Median-unbiased estimate of {parameter}",
+            f"Median-unbiased estimate of {name}",
             estimate.get("median_unbiased"),
-            note=ordering,
+            "",
+            ordering,
         ),
-        Number("interval_lower", f"95 % interval of {parameter}, lower limit", low, note=ordering),
-        Number("interval_upper", f"95 % interval of {parameter}, upper limit", high, note=ordering),
+        Number("interval_lower", f"Lower limit for {name}, 95 %", low, note=kind),
+        Number("interval_upper", f"Upper limit for {name}, 95 %", high, note=kind),
+        Number("confidence_lower", f"Confidence sequence of {name}, lower limit, 95 %", first, note="valid at every n"),
+        Number("confidence_upper", f"Confidence sequence of {name}, upper limit, 95 %", last, note="valid at every n"),
         Number("stagewise_p", "Stagewise p", estimate.get("stagewise_p"), note=ordering),
-        Number("naive_first_half", f"Naive estimate of {parameter}, first half", estimate.get("naive_first_half")),
-        Number("naive_second_half", f"Naive estimate of {parameter}, second half", estimate.get("naive_second_half")),
+        Number("naive_first_half", f"Naive estimate of {name}, first half", estimate.get("naive_first_half")),
+        Number("naive_second_half", f"Naive estimate of {name}, second half", estimate.get("naive_second_half")),
     )
     return tuple(number for number in known if number.value is not None)
 
@@ -108,6 +110,8 @@ def _design(archive: Archive) -> tuple[Number, ...]:
         Number("max_samples", "Largest n", stop.get("max_samples")),
         Number("mean_n_h0", "Expected n under H0", _figure(achieved, "mean_n_h0")),
         Number("mean_n_h1", "Expected n under H1", _figure(achieved, "mean_n_h1")),
+        Number("mean_n_mid", "Expected n midway", _midway(achieved, "mean_n")),
+        Number("fixed_n", "n of a fixed-sample test with these errors", (achieved.get("planned") or {}).get("fixed_n")),
         Number("p_undecided_h0", "P(inconclusive) under H0", _figure(achieved, "p_undecided_h0")),
         Number("p_undecided_h1", "P(inconclusive) under H1", _figure(achieved, "p_undecided_h1")),
         Number("power", "Power", _figure(achieved, "power")),
@@ -127,6 +131,12 @@ def _figure(certificate: Mapping[str, Any], key: str) -> float | None:
     """Return a figure of the certificate, None where it holds none."""
     value = certificate.get(key)
     return float(value) if isinstance(value, int | float) else None
+
+
+def _midway(certificate: Mapping[str, Any], key: str) -> float | None:
+    """Return a planned figure midway between the hypotheses, the second of three."""
+    values = (certificate.get("planned") or {}).get(key) or []
+    return float(values[1]) if len(values) == 3 and values[1] is not None else None
 
 
 def parameter_name(definition: Mapping[str, Any]) -> str:

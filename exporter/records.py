@@ -14,7 +14,6 @@ import pyarrow.parquet as pq
 
 from experiments.batch import NONE, Floats, Ints, ObservationBatch, Rejected
 from experiments.folding import FUTURE_TOLERANCE
-from experiments.planning import stored_design
 from exporter.archive import Archive
 from exporter.observations import SCHEMA
 from sprt import Family
@@ -38,7 +37,7 @@ def batches(archive: Archive) -> Iterator[tuple[pa.RecordBatch, ObservationBatch
     TableError
         If rows are out of order.
     """
-    model = stored_design(archive.definition, archive.defined.lower, archive.defined.upper).model
+    model = archive.design.model
     kept, row, last = list[pa.RecordBatch](), 0, -1
     chunks = archive.observations.chunks()
     following = next(chunks, None)

@@ -70,6 +70,6 @@ def _kept(n: npt.NDArray[np.int64], llr: npt.NDArray[np.float64], total: int) ->
         return np.arange(n.size)
     bins = (n - 1) * _BINS // total
     by_value = np.lexsort((llr, bins))
-    starts = np.flatnonzero(np.diff(bins, prepend=-1))
+    starts = np.flatnonzero(np.diff(bins, prepend=-2))
     ends = np.append(starts[1:], n.size) - 1
     return np.unique(np.concatenate((starts, ends, by_value[starts], by_value[ends])))

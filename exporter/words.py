@@ -14,6 +14,10 @@ FAMILIES: Final = {
     "poisson": "Poisson: independent counts per unit of exposure",
     "exponential": "Exponential: independent waiting times, rate one over their mean",
     "negative_binomial": "Negative binomial: independent counts of mean m and variance m + m²/dispersion",
+    "paired_bernoulli": "Paired Bernoulli: pairs of zeros and ones, odds ratio of b to a; n counts discordant pairs",
+    "two_arm_normal": "Two-arm normal: difference of the means of b and a, common known standard deviation",
+    "student_t": "Student's t: standardised effect of independent normal measurements, standard deviation unknown",
+    "multinomial": "Multinomial: independent results in ordered categories, difference in Elo",
 }
 THRESHOLD_NAMES: Final = {"exact": "exact", "wald": "Wald", "ville": "Ville", "siegmund": "Siegmund"}
 OUTCOMES: Final = {"accept_h1": "H1 accepted", "accept_h0": "H0 accepted", "inconclusive": "Inconclusive"}

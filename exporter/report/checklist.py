@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from exporter.archive import Archive
 from exporter.numbers import Number, numbers, parameter_name
+from exporter.report.planned import percentile
 from exporter.report.timeline import utc
 from exporter.text import printable
 from exporter.words import FAMILIES, LIMITS, OUTCOMES, REASONS, THRESHOLDS, errors, hypothesis, stop_rules
@@ -39,8 +40,8 @@ def items(archive: Archive) -> tuple[Item, ...]:
         ("Start, end, pauses", _history(archive)),
         ("Decision in the light of the rule", _decision(archive, by_key)),
         ("Realised against planned n", _realised(archive, by_key)),
-        ("Estimates, naive and adjusted", _estimates(by_key)),
-        ("Interval valid under the stop rule", _interval(by_key)),
+        ("Estimates, naive and adjusted", _estimates(archive, by_key)),
+        ("Interval valid under the stop rule", _interval(archive, by_key)),
         (
             "Definition of the p-value",
             f"{_capital(archive.decision.p_kind)}. p = {by_key['p_value'].text}. It may be read at any time.",
@@ -93,7 +94,7 @@ def _statistic(archive: Archive) -> str:
     return (
         f"{errors(definition)}; thresholds {THRESHOLDS[definition['errors']['thresholds']]}. Statistic: the "
         f"log-likelihood ratio of H1 against H0 in nats. "
-        f"Model: {FAMILIES[definition['model']['family']]}; other parameters are known."
+        f"Model: {FAMILIES[definition['model']['family']]}."
     )
 
 
@@ -114,7 +115,16 @@ def _truncation(archive: Archive) -> str:
 
 
 def _planned(by_key: dict[str, Number]) -> str:
-    named = ("mean_n_h0", "mean_n_h1", "p_undecided_h0", "p_undecided_h1", "power", "max_samples")
+    named = (
+        "mean_n_h0",
+        "mean_n_mid",
+        "mean_n_h1",
+        "p_undecided_h0",
+        "p_undecided_h1",
+        "power",
+        "max_samples",
+        "fixed_n",
+    )
     known = [f"{by_key[key].label}: {by_key[key].text}" for key in named if key in by_key]
     return "; ".join(known) + "." if known else "Not recorded at definition."
 
@@ -155,26 +165,35 @@ def _realised(archive: Archive, by_key: dict[str, Number]) -> str:
         f"{by_key[key].text} under {name}" for key, name in (("mean_n_h0", "H0"), ("mean_n_h1", "H1")) if key in by_key
     ]
     planned = f"; expected {' and '.join(means)}" if means else ""
-    return f"n = {archive.decision.n}{planned}."
+    places = [place for place in (percentile(archive, which) for which in ("h0", "h1")) if place]
+    return f"n = {archive.decision.n}{planned}." + "".join(f" {place}." for place in places)
 
 
-def _estimates(by_key: dict[str, Number]) -> str:
+def _estimates(archive: Archive, by_key: dict[str, Number]) -> str:
     if "naive_estimate" not in by_key:
-        return "Not available for this run."
-    naive = (
-        f"{by_key['naive_estimate'].label}: {by_key['naive_estimate'].text} (biased away from H0 or H1 by the stop)."
-    )
+        return f"None: {why_not(archive, 'naive')}."
+    naive = f"{by_key['naive_estimate'].label}: {by_key['naive_estimate'].text} (biased by the stop)."
     if "median_unbiased_estimate" not in by_key:
-        return f"{naive} A median-unbiased estimate is not available for this run."
+        return f"{naive} Median-unbiased estimate: {why_not(archive, 'median_unbiased')}."
     adjusted = by_key["median_unbiased_estimate"]
     return f"{naive} {adjusted.label}: {adjusted.text} ({adjusted.note})."
 
 
-def _interval(by_key: dict[str, Number]) -> str:
+def _interval(archive: Archive, by_key: dict[str, Number]) -> str:
     if "interval_lower" not in by_key:
-        return "Not available for this run; a fixed-sample interval would not hold its level and is not printed."
+        return f"None: {why_not(archive, 'interval')}. A fixed-sample interval would not hold its level."
     low, high = by_key["interval_lower"], by_key["interval_upper"]
-    return f"95 %: {low.text} to {high.text} ({low.note})."
+    also = ""
+    if "confidence_lower" in by_key:
+        whole = by_key["confidence_lower"], by_key["confidence_upper"]
+        also = f" 95 % confidence sequence, valid at every n at once: {whole[0].text} to {whole[1].text}."
+    return f"{low.text} to {high.text} ({low.note}).{also}"
+
+
+def why_not(archive: Archive, name: str) -> str:
+    """Return why the estimate block lacks a figure."""
+    reasons = archive.estimates.get("unavailable") or {}
+    return printable(str(reasons.get(name) or reasons.get("estimate") or "not available for this run"))
 
 
 def _exclusions(archive: Archive) -> str:

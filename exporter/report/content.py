@@ -10,7 +10,10 @@ from exporter.archive import Archive
 from exporter.numbers import numbers, shown
 from exporter.report import timeline
 from exporter.report.checklist import items
-from exporter.report.figures import counts_figure, walk_figure
+from exporter.report.counts_figure import counts_figure
+from exporter.report.estimate_figure import estimate_figure
+from exporter.report.figures import walk_figure
+from exporter.report.planned import law_figure, planned_table
 from exporter.text import printable
 from schemas import events
 from schemas.metrics import RESULTS
@@ -20,7 +23,7 @@ _LONGEST_QUESTION: Final = 420
 _LONGEST_CELL: Final = 300
 _RESULT_KEYS: Final = (
     "n", "llr", "overshoot", "p_value", "naive_estimate", "median_unbiased_estimate", "interval_lower",
-    "interval_upper", "stagewise_p", "mean_n_h0", "mean_n_h1", "duration",
+    "interval_upper", "stagewise_p", "mean_n_h0", "mean_n_h1", "fixed_n", "duration",
 )  # fmt: skip
 
 
@@ -43,9 +46,13 @@ def content(archive: Archive, points: pa.Table) -> dict[str, Any]:
         "rules": list(words.stop_rules(archive)),
         "numbers": _numbers(archive),
         "p_kind": printable(archive.decision.p_kind),
+        "interval_kind": printable(str(archive.estimates.get("interval_kind") or "")),
         "pauses": sum(isinstance(fact, events.Paused) for fact in archive.lifecycle),
         "walk": walk_figure(archive, points),
         "counts": counts_figure(archive, points),
+        "estimate": estimate_figure(archive, points),
+        "law": law_figure(archive),
+        "planned": planned_table(archive),
         "reproduction": _reproduction(archive),
         "verify": f"waldstream verify archives/{archive.experiment_id}/{archive.run}",
         "timeline": [

@@ -5,20 +5,13 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from experiments.planning import stored_design
 from exporter.archive import Archive
 from exporter.numbers import effective_upper, p_line, shown
 from exporter.report.axes import apart, axis
 from exporter.words import hypothesis
 from schemas import events
-from sprt.families.base import ExponentialFamily
 
-_LABEL_GAP: Final = 0.075
-_SUMS: Final = {
-    "bernoulli": "ones so far (count)",
-    "poisson": "events so far (count)",
-    "negative_binomial": "events so far (count)",
-}
+LABEL_GAP: Final = 0.075
 
 
 def walk_figure(archive: Archive, points: pa.Table) -> dict[str, Any]:
@@ -35,7 +28,7 @@ def walk_figure(archive: Archive, points: pa.Table) -> dict[str, Any]:
     low, high = min(heights), max(heights)
     pad = 0.14 * (high - low or 1.0)
     low, high = low - pad, high + pad
-    lines = [_line("walk", "the walk", np.column_stack((n, llr))), *_drifts(archive, right)]
+    lines = [line("walk", "the walk", np.column_stack((n, llr))), *_drifts(archive, right)]
     sides = _sides(archive)
     return {
         "x": axis("observations applied, n", 0.0, right, about=8, whole=True),
@@ -47,7 +40,7 @@ def walk_figure(archive: Archive, points: pa.Table) -> dict[str, Any]:
         ],
         "walls": [*_walls(archive, right), *({"at": at, "text": ""} for at in _pauses(archive, points))],
         "lines": lines,
-        "sides": apart(((level, text) for level, _, text in sides), low, high, _LABEL_GAP),
+        "sides": apart(((level, text) for level, _, text in sides), low, high, LABEL_GAP),
         "point": {
             "x": decision.n,
             "y": decision.llr,
@@ -57,7 +50,8 @@ def walk_figure(archive: Archive, points: pa.Table) -> dict[str, Any]:
     }
 
 
-def _line(style: str, name: str, xy: Any) -> dict[str, Any]:
+def line(style: str, name: str, xy: Any) -> dict[str, Any]:
+    """Return a line through points (x, y); without a name it is not in the legend."""
     return {"style": style, "name": name, "points": xy.tolist()}
 
 
@@ -81,19 +75,14 @@ def _walls(archive: Archive, right: float) -> list[dict[str, Any]]:
 
 def _drifts(archive: Archive, right: float) -> list[dict[str, Any]]:
     """Return the expected walk under each hypothesis; the two-sided mixture has no straight one."""
-    decision, definition = archive.decision, archive.definition
-    model = stored_design(definition, decision.lower, decision.upper).model
-    if definition["model"].get("alternative") == "two_sided" or not isinstance(model, ExponentialFamily):
+    if archive.design.is_two_sided:
         return []
-    drawn = []
-    for which, theta in (("h1", model.h1), ("h0", model.h0)):
-        mean = 1 / theta if definition["model"]["family"] == "exponential" else theta
-        line = model.line(model.h1)
-        slope = line.slope * (mean - model.centre) + line.drift
-        name = f"expected under {which.upper()} ({hypothesis(definition, which)})"
-        target = effective_upper(archive) if slope > 0 else decision.lower
-        end = right if target is None else min(right, target / slope)  # it would be decided there
-        drawn.append(_line(which, name, np.array([[0.0, 0.0], [end, slope * end]])))
+    drawn, slopes = [], archive.design.model.drifts()
+    for which, slope in (("h1", slopes[1]), ("h0", slopes[0])):
+        name = f"expected under {which.upper()} ({hypothesis(archive.definition, which)})"
+        target = effective_upper(archive) if slope > 0 else archive.decision.lower
+        end = right if target is None or not slope else min(right, target / slope)  # it would be decided there
+        drawn.append(line(which, name, np.array([[0.0, 0.0], [end, slope * end]])))
     return drawn
 
 
@@ -102,42 +91,3 @@ def _pauses(archive: Archive, points: pa.Table) -> list[int]:
     offsets, n = points["offset"].to_numpy(), points["n"].to_numpy()
     before = [int(np.searchsorted(offsets, e.offset or 0)) for e in archive.lifecycle if isinstance(e, events.Paused)]
     return [int(n[place - 1]) if place else 0 for place in before]
-
-
-def counts_figure(archive: Archive, points: pa.Table) -> dict[str, Any] | None:
-    """Return Wald's inspection chart: the running sum against n between slanted lines, where the family has them."""
-    decision, definition = archive.decision, archive.definition
-    model = stored_design(definition, decision.lower, decision.upper).model
-    if definition["model"].get("alternative") == "two_sided" or not isinstance(model, ExponentialFamily):
-        return None
-    line = model.line(model.h1)
-    n = np.concatenate(([0], points["n"].to_numpy())).astype(float)
-    llr = np.concatenate(([0.0], points["llr"].to_numpy()))
-    right = max(10.0, float(decision.n)) * 1.04
-
-    def total(level: Any, at: Any) -> Any:
-        return (level - line.drift * at) / line.slope + model.centre * at
-
-    ends = np.array([0.0, right])
-    drawn = [_line("walk", "sum of the observations", np.column_stack((n, total(llr, n))))]
-    sides = []
-    for level, style, name in (
-        (effective_upper(archive), "boundary", "accept H1"),
-        (decision.lower, "rule", "accept H0"),
-    ):
-        if level is not None:
-            drawn.append(_line(style, f"{name} from this line on", np.column_stack((ends, total(level, ends)))))
-            sides.append((float(total(level, right)), name))
-    every = np.concatenate([np.array(entry["points"])[:, 1] for entry in drawn])
-    low, high = float(min(every.min(), 0.0)), float(every.max())
-    pad = 0.06 * (high - low or 1.0)
-    return {
-        "x": axis("observations applied, n", 0.0, right, about=8, whole=True),
-        "y": axis(_SUMS.get(definition["model"]["family"], "sum of the observations"), low - pad, high + pad, about=5),
-        "levels": [],
-        "shaded": [],
-        "walls": [],
-        "lines": drawn,
-        "sides": apart(sides, low - pad, high + pad, _LABEL_GAP),
-        "point": {"x": decision.n, "y": float(total(decision.llr, decision.n)), "text": "", "above": True},
-    }

@@ -177,6 +177,13 @@ def test_the_first_page_tells_the_whole_story(h1_folder: Path) -> None:
         assert words in page
 
 
+def test_pages_and_figures_are_numbered_in_order(h1_folder: Path) -> None:
+    printed = text_of(h1_folder / "report.pdf")
+    pages = re.findall(r"Page (\d+) of (\d+)", printed)
+    assert pages == [(str(number), str(len(pages))) for number in range(1, len(pages) + 1)]
+    assert re.findall(r"Figure (\d)\.", printed) == ["1", "2", "3", "4"]
+
+
 def test_every_item_of_the_checklist_is_there(h1_folder: Path) -> None:
     printed = text_of(h1_folder / "report.pdf").split("Reporting checklist", 1)[1]
     found = [int(number) for number in re.findall(r"^\s{0,2}(\d{1,2})\s{2,}\S", printed, re.MULTILINE)]
