@@ -37,7 +37,7 @@ class WorkerConfig:
     solver_processes
         Processes that solve definitions, started with the first one.
     solver_seconds
-        A definition that takes longer is refused.
+        A definition that takes more of a processor's time is refused.
     kill_point
         Only for tests: called with the name of each point of a step.
     """

@@ -167,10 +167,8 @@ class PartitionThread(threading.Thread):
             return 0.0
         if self._barrier is not None or self._solving is not None:
             return 0.005
-        left = self._next_fetch - time.monotonic()
-        return (
-            max(0, math.ceil(left * 1000)) / 1000
-        )  # whole milliseconds: the client would not wait for less
+        milliseconds = math.ceil((self._next_fetch - time.monotonic()) * 1000)  # the client does not wait for less
+        return max(0, milliseconds) / 1000
 
     def _turn_control(self) -> None:
         """Step the commands in order, as far as the definitions among them are solved."""

@@ -10,7 +10,7 @@ import signal
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NoReturn
 
@@ -38,7 +38,8 @@ class Solver:
         self._limit = limit_seconds
         self._pool: ProcessPoolExecutor | None = None
         self._known: OrderedDict[bytes, Solved] = OrderedDict()
-        self._lock = threading.RLock()  # a callback may run at once, in the thread that adds it
+        self._lock = threading.Lock()
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="solver")
 
     def solve(self, definition: dict[str, Any]) -> Solved:
         """Return the future solution of a definition, or the refusal that says why there is none."""
@@ -51,10 +52,14 @@ class Solver:
             self._known[key] = answer
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
-            self._submit(definition).add_done_callback(lambda done: self._settle(key, answer, done))
-            return answer
+        # Starting the pool takes a second or more: a thread of its own waits for it, not the stream.
+        self._starter.submit(self._submit, key, definition, answer)
+        return answer
 
-    def _submit(self, definition: dict[str, Any]) -> Solved:
+    def _submit(self, key: bytes, definition: dict[str, Any], answer: Solved) -> None:
+        self._submitted(definition).add_done_callback(lambda done: self._settle(key, answer, done))
+
+    def _submitted(self, definition: dict[str, Any]) -> Solved:
         for _ in range(2):
             if self._pool is None:
                 # From a fork server: a fork of this process would inherit the locks of its many threads.
@@ -63,27 +68,28 @@ class Solver:
                 self._pool = ProcessPoolExecutor(self._processes, mp_context=context, initializer=_become_solver)
             try:
                 return self._pool.submit(_plan_within, definition, self._limit)
-            except BrokenProcessPool:
-                self._pool = None
+            except (BrokenProcessPool, OSError, EOFError) as error:
+                self._pool, broken = None, error
         failed: Solved = Future()
-        failed.set_exception(BrokenProcessPool("the solver's processes cannot be started"))
+        failed.set_exception(broken)
         return failed
 
     def _settle(self, key: bytes, answer: Solved, done: Solved) -> None:
         try:
-            answer.set_result(done.result())
+            result = done.result()
         except Exception as error:  # noqa: BLE001  whatever broke the solver, the command is answered
+            message = f"the solver failed on this definition: {type(error).__name__}: {error}"
+            result = Refusal("solver_failed", message[:1000])
+        if isinstance(result, Refusal):  # another attempt may find more memory, or the solver in order
             with self._lock:
                 self._known.pop(key, None)
-            message = f"the solver failed on this definition: {type(error).__name__}: {error}"
-            answer.set_result(Refusal("solver_failed", message[:1000]))
+        answer.set_result(result)
 
     def close(self) -> None:
         """End the pool and whatever it is working on."""
-        with self._lock:
-            pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.shutdown(wait=False, cancel_futures=True)
+        self._starter.shutdown(cancel_futures=True)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
             for child in multiprocessing.active_children():
                 child.terminate()
 
@@ -111,16 +117,18 @@ def _plan_within(definition: dict[str, Any], seconds: float) -> Solution | Refus
     def too_costly(*_: object) -> NoReturn:
         raise _TooCostlyError
 
-    signal.signal(signal.SIGALRM, too_costly)
+    # The processor's time, not the clock's: a busy machine refuses no more than an idle one.
+    signal.signal(signal.SIGPROF, too_costly)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_PROF, seconds)
         try:
             return plan(definition)
         finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.setitimer(signal.ITIMER_PROF, 0)
     except _TooCostlyError:
-        return Refusal("too_costly", f"design too costly to solve: it takes more than {seconds:g} s; {_REMEDY}")
-    except MemoryError:
         return Refusal(
-            "too_costly", f"design too costly to solve: it takes more than {_MEMORY_LIMIT:,} bytes; {_REMEDY}"
+            "too_costly", f"design too costly to solve: it takes more than {seconds:g} s of a processor; {_REMEDY}"
         )
+    except MemoryError:
+        gib = _MEMORY_LIMIT // 1024**3
+        return Refusal("too_costly", f"design too costly to solve: more than {gib} GiB of memory; {_REMEDY}")

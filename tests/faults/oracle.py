@@ -64,6 +64,13 @@ def judge(installation: Installation) -> Verdict:
     return Verdict(records, lost, doubled, wrong, differences)
 
 
+def assert_exact(verdict: Verdict) -> None:
+    """Nothing was lost, doubled or decided otherwise, and nothing else differs."""
+    assert (verdict.lost, verdict.doubled, verdict.wrong_decisions) == (0, 0, 0), verdict
+    assert not verdict.differences, "\n".join(verdict.differences)
+    assert verdict.records > 0
+
+
 def by_partition(installation: Installation, topic: str) -> dict[int, list[Message]]:
     """Return the committed records of a topic, per partition in log order."""
     found: dict[int, list[Message]] = {partition: [] for partition in range(installation.partitions)}

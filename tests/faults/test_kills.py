@@ -6,31 +6,13 @@ import time
 
 import pytest
 
-from tests.faults.oracle import Verdict, judge
-from tests.faults.workload import Workload
-from tests.processors.installation import Installation, Worker, until
+from tests.faults.oracle import assert_exact, judge
+from tests.faults.workload import Workload, end, grown
+from tests.processors.installation import Installation
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]  # many starts of a worker, on a machine that may be busy
 
 POINTS = ("during_takeover", "before_first_commit", "before_send", "after_send", "before_commit", "after_commit")
-
-
-def assert_exact(verdict: Verdict) -> None:
-    assert (verdict.lost, verdict.doubled, verdict.wrong_decisions) == (0, 0, 0), verdict
-    assert not verdict.differences, "\n".join(verdict.differences)
-    assert verdict.records > 0
-
-
-def grown(installation: Installation, by: int) -> None:
-    """Return once so many more records were counted."""
-    before = sum(installation.counted().values())
-    until(lambda: [True] if sum(installation.counted().values()) >= before + by else [], 60)
-
-
-def end(installation: Installation, worker: Worker) -> None:
-    installation.wait_until_counted(90)
-    worker.process.terminate()
-    assert worker.wait(20) == 0, worker.words()
 
 
 def test_without_a_fault_the_committed_facts_equal_the_replay(installation: Installation) -> None:

@@ -6,7 +6,7 @@ import time
 from typing import Self
 
 from schemas import codecs, events
-from tests.processors.installation import Installation, bernoulli, until
+from tests.processors.installation import FOR_LONG, NO_DRIFT, Installation, Worker, run_command, until
 
 
 class Workload:
@@ -24,8 +24,8 @@ class Workload:
     def define(self) -> None:
         """Start every experiment; on return all commands are answered."""
         for number, name in enumerate(self._names):
-            h1 = 0.501 if number % 4 else 0.6  # every fourth decides on the way
-            run = events.Run(id=f"run-{name}", experiment_id=name, experiment=bernoulli(name, h1))
+            stop = FOR_LONG if number % 4 else {}  # every fourth decides early
+            run = run_command(name, **stop)
             partition = self._installation.partition_of(name)
             self._installation.send(self._installation.topics.control, codecs.encode_json(run), name, partition)
         self._installation.flush()
@@ -65,6 +65,19 @@ class Workload:
             sequences[name] += 1
         if lot > 0.99:
             partition = (partition + 1) % installation.partitions
-        values = [float(self._random.random() < 0.5) for _ in range(self._random.choice((1, 1, 1, 7)))]
+        values = [float(self._random.random() < NO_DRIFT) for _ in range(self._random.choice((1, 1, 1, 7)))]
         event = events.Observation(experiment_id=name, values=values, source="s", sequence=sequence)
         installation.send(topic, codecs.encode_avro(event), name, partition)
+
+
+def grown(installation: Installation, by: int) -> None:
+    """Return once so many more records were counted."""
+    before = sum(installation.counted().values())
+    until(lambda: [True] if sum(installation.counted().values()) >= before + by else [], 60)
+
+
+def end(installation: Installation, worker: Worker) -> None:
+    """Let the worker count all that was sent, then end it."""
+    installation.wait_until_counted(90)
+    worker.process.terminate()
+    assert worker.wait(20) == 0, worker.words()

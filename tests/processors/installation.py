@@ -229,13 +229,20 @@ def until(look: Callable[[], Sequence[T]], seconds: float = 60) -> Sequence[T]:
     return seen
 
 
-def bernoulli(experiment_id: str, h1: float = 0.6, **stop: Any) -> dict[str, Any]:
-    """Return the definition of a test of p = 0.5 against `h1` with Wald's thresholds."""
+#: The probability of a one at which a walk between 0.5 and 0.6 has no drift.
+NO_DRIFT = 0.5503
+
+#: Stop rules that a walk without drift meets after 10 000 observations, and that are solved in no time.
+FOR_LONG: dict[str, Any] = {"p_value": 1e-12, "boundaries": "none", "max_samples": 10_000}
+
+
+def bernoulli(experiment_id: str, errors: float = 0.01, **stop: Any) -> dict[str, Any]:
+    """Return the definition of a test of p = 0.5 against 0.6 with Wald's thresholds."""
     return {
         "id": experiment_id,
         "title": experiment_id,
-        "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": h1}},
-        "errors": {"alpha": 0.01, "beta": 0.01, "thresholds": "wald"},
+        "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.6}},
+        "errors": {"alpha": errors, "beta": errors, "thresholds": "wald"},
         "stop": stop,
     }
 
