@@ -9,13 +9,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from immutables import Map
 
+import sprt
 from experiments import endings, facts, points
 from experiments.batch import NONE, Ints, ObservationBatch, Rejected, Result, Results, gather
 from experiments.facts import Moment
-from experiments.memory import Experiment, State
+from experiments.memory import Experiment, Share, State
 from experiments.sequences import MAX_SOURCES, Seen, Verdict, first, see, see_run
 from experiments.times import micros, moment
 from schemas import events
+from sprt.families.paired_bernoulli import MOST_WAITING
 
 #: `observed_at` may be this much later than the record's Kafka timestamp (microseconds).
 FUTURE_TOLERANCE = 5_000_000
@@ -68,6 +70,7 @@ class _Run:
         self._stop_at_the_deadline()
         self._refuse_values_outside_the_support()
         self._drop_duplicates()
+        self._refuse_what_cannot_wait()
         applied = np.flatnonzero(self.results[: self.end] == Result.APPLIED)
         walked = points.walk(self.experiment, self.batch, self.rows[applied])
         if walked.stopped is not None:
@@ -117,6 +120,9 @@ class _Run:
         values, ends, arms = gather(self.batch, self.rows)
         sides = arms if model.has_arms else None
         good = model.supports(values, sides)
+        if sides is not None:
+            for row in np.flatnonzero(self.batch.arm[self.rows] == NONE):
+                self._reject(int(row), "value_not_allowed", f"arm: none given; allowed for {model.name}: a, b")
         if good.all():
             return
         for row in np.unique(np.searchsorted(ends, np.flatnonzero(~good), side="right")):
@@ -138,6 +144,25 @@ class _Run:
                 sequence = int(self.batch.sequence[self.rows[row]])
                 self._reject(row, verdict, _WHY[verdict].format(sequence=sequence))
         self._stop_at_the_end_of_the_source()
+
+    def _refuse_what_cannot_wait(self) -> None:
+        """Refuse records of an arm that is too far ahead: how many wait for a partner is bounded."""
+        model = self.experiment.design.model
+        if not isinstance(model, sprt.PairedBernoulli):
+            return
+        applied = np.flatnonzero(self.results[: self.end] == Result.APPLIED)
+        rows, starts = self.rows[applied], self.batch.value_starts
+        change = np.where(self.batch.arm[rows] == 0, 1, -1) * (starts[rows + 1] - starts[rows])
+        a, b = (self.experiment.hot.shares.get(f"arm:{arm}", Share(0, 0.0)).observations for arm in "ab")
+        ahead = a - b
+        if np.abs(ahead + np.cumsum(change)).max(initial=0) <= MOST_WAITING:
+            return
+        message = f"arm: more than {MOST_WAITING} would wait for a partner; allowed: observations of the other arm"
+        for row, more in zip(applied.tolist(), change.tolist(), strict=True):
+            if abs(ahead + more) > MOST_WAITING:
+                self._reject(row, "value_not_allowed", message)
+            else:
+                ahead += more
 
     def _stop_at_the_end_of_the_source(self) -> None:
         if self.experiment.cold.source_end is None:
