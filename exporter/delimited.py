@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from exporter.text import guarded
 
 _LINE_END = "\r\n"
+_YEAR_1, _YEAR_10000 = -62_135_596_800_000_000, 253_402_300_800_000_000  # microseconds since the epoch
 
 
 def csv_chunks(names: Iterable[str], chunks: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
@@ -31,10 +32,22 @@ def _cells(column: pa.Array) -> pa.Array:
     elif pa.types.is_string(kind):
         cells = _by_value(column, lambda text: _quoted(guarded(text)))
     elif pa.types.is_timestamp(kind):
-        cells = pc.strftime(column, "%Y-%m-%dT%H:%M:%SZ")
+        cells = _utc(column)
     else:
         cells = pc.cast(column, pa.string())
     return pc.fill_null(cells, "")
+
+
+def _utc(column: pa.Array) -> pa.Array:
+    """Return moments in ISO 8601, those outside the years 1 to 9999 as microseconds since the epoch.
+
+    By way of times without a zone, which Arrow writes several times faster.
+    """
+    micros = column.cast(pa.int64())
+    is_dated = pc.and_(pc.greater_equal(micros, _YEAR_1), pc.less(micros, _YEAR_10000))
+    plain = pc.if_else(is_dated, micros, None).cast(pa.timestamp("us")).cast(pa.string())
+    dated = pc.binary_join_element_wise(pc.replace_substring(plain, " ", "T"), "Z", "")
+    return pc.if_else(is_dated, dated, micros.cast(pa.string()))
 
 
 def _by_value(column: pa.Array, write: Callable[[Any], str]) -> pa.Array:
