@@ -73,7 +73,9 @@ export default {
       const planned = [];
       if (drift1 && upper != null) planned.push(upper / drift1);
       if (drift0 && lower != null) planned.push(lower / drift0);
-      let right = Math.max(n * 1.12, ...planned.map((value) => value * 1.2), 10);
+      const plan = Math.max(...planned.map((value) => value * 1.2), 10);
+      // Early on, the walk is shown close by; what the plan holds comes into view as the walk gets there.
+      let right = Math.max(n * 1.12, n && !this.isWhole ? Math.min(plan, Math.max(3 * n, 40)) : plan);
       if (limit && (this.isWhole || right > limit * 0.7)) right = Math.max(limit * 1.05, n * 1.02);
       const values = this.walk.map((point) => point[1]);
       const span = (upper ?? 3) - (lower ?? -3);
@@ -112,7 +114,7 @@ export default {
         lines.push({
           xAxis: limit,
           lineStyle: { color: color("ink-3"), width: 1.5, type: "dotted" },
-          label: { ...font, position: "insideEndTop", color: color("ink-3"), formatter: `limit ${whole(limit)}` },
+          label: { ...font, position: "end", color: color("ink-3"), formatter: `limit ${whole(limit)}` },
         });
         areas.push([{ xAxis: limit, itemStyle: { color: color("idle-soft"), opacity: 0.7 } }, { xAxis: right }]);
       }
@@ -120,7 +122,7 @@ export default {
         lines.push({
           xAxis: n,
           lineStyle: { color: color("warn"), width: 1, type: "dashed" },
-          label: { ...font, position: "insideStartBottom", color: color("warn"), formatter: isOpen ? "paused" : "pause" },
+          label: { ...font, position: "end", color: color("warn"), formatter: isOpen ? "paused" : "pause" },
         });
       const ray = (slope, boundary, name, hypothesis) => {
         if (!slope) return [];
@@ -142,7 +144,7 @@ export default {
       return {
         animation: false,
         textStyle: font,
-        grid: { left: 8, right: narrow ? 12 : 20, top: 26, bottom: 30, containLabel: true },
+        grid: { left: 8, right: narrow ? 12 : 20, top: narrow ? 42 : 28, bottom: 30, containLabel: true },
         xAxis: {
           type: "value", min: 0, max: right, name: "observations n", nameLocation: "middle", nameGap: 30,
           nameTextStyle: { ...font, color: color("ink-3") },
@@ -150,7 +152,7 @@ export default {
           axisLabel: { ...font, color: color("ink-3"), formatter: whole, hideOverlap: true, showMaxLabel: false },
         },
         yAxis: {
-          type: "value", min: bottom, max: top, name: "log-likelihood ratio (nats)", nameLocation: "end", nameGap: 10,
+          type: "value", min: bottom, max: top, name: narrow ? "LLR (nats)" : "log-likelihood ratio (nats)", nameLocation: "end", nameGap: narrow ? 24 : 11,
           nameTextStyle: { ...font, color: color("ink-3"), align: "left", padding: [0, 0, 0, -6] },
           axisLine: { show: false }, axisTick: { show: false },
           splitLine: { lineStyle: { color: color("line"), width: 1 } },
@@ -195,5 +197,5 @@ export default {
       };
     },
   },
-  template: `<div class="walk-chart" role="img" :aria-label="text"><div ref="canvas" style="width:100%;height:100%" aria-hidden="true"></div></div>`,
+  template: `<div class="walk-chart" role="img" :aria-label="text"><div ref="canvas" class="canvas" aria-hidden="true"></div></div>`,
 };

@@ -113,7 +113,7 @@ class ExperimentPage:
             with tag("div"):
                 self._verdict_words = tag("p", "words")
                 self._verdict_note = tag("p", "note")
-        with tag("div", "columns"):
+        with tag("div", "columns fill"):
             with tag("div", "stack"):
                 self._waiting = tag("section", "card", aria_label="First observation")
                 with self._waiting:
@@ -171,7 +171,7 @@ class ExperimentPage:
         points = thinned(self._walk, _SHOWN_POINTS)
         self._sent = len(points)
         self._sent_n = int(points["n"][-1]) if len(points) else 0
-        with tag("section", "card", aria_label="The walk"):
+        with tag("section", "card grows", aria_label="The walk"):
             with tag("div", "head"):
                 tag("h2", text="The walk")
                 tag("span", "note", "only the last point decides; the way there is for diagnosis")

@@ -93,7 +93,7 @@ def _figures(run: RunDocument, point: LivePoint | None, walk: Points, decision: 
         others = [f"{numbers.count(number)} {name}" for name, number in counts.items() if name != "applied"]
         note = "applied; " + (", ".join(others) or "none left out")
         found.append(("Records", numbers.count(counts.get("applied", 0)), note))
-    if run.is_active and (rate := _rate(walk)) is not None:
+    if run.state == "RUNNING" and (rate := _rate(walk)) is not None:
         found.append(("Rate", f"{numbers.plain(rate, 3)} / s", "observations applied, lately"))
     found += _times(run)
     return found

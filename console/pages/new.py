@@ -179,13 +179,20 @@ class NewExperiment:
             for name, field in self._fields.items():
                 field.complain(fields.get(name, ""))
             self._say("; ".join(rest))
-            self._show_plan(None, "Fill in what is marked, and the plan appears here.")
+            self._drop_plan("Fill in what is marked, and the plan appears here.")
             return None
         for field in self._fields.values():
             field.complain("")
         self._say("")
         self._start_planning(given)
         return parsed
+
+    def _drop_plan(self, note: str) -> None:
+        """Show no plan, and wait for none."""
+        self._planned_for = None
+        if self._planning is not None:
+            self._planning.cancel()
+        self._show_plan(None, note)
 
     def _start_planning(self, given: dict[str, Any]) -> None:
         """Solve the design in another process; only the newest one is shown."""
@@ -211,8 +218,7 @@ class NewExperiment:
 
     def _show_solution(self, solution: Solution | Refusal) -> None:
         if isinstance(solution, Refusal):
-            self._planned_for = None
-            self._show_plan(None, "")
+            self._drop_plan("")
             self._say(solution.message)
         else:
             self._show_plan(solution, f"By {solution.certificate.get('method', 'the thresholds alone')}.")

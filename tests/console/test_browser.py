@@ -38,8 +38,8 @@ def page(browser: Browser, installation: Any) -> Iterator[Page]:
     """A page of the session's console; an error in its scripts, or a request to anywhere else, fails the test."""
     url = installation.console.url
     context = browser.new_context(base_url=url, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(30_000)
-    expect.set_options(timeout=30_000)
+    context.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
     page = context.new_page()
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
@@ -166,9 +166,13 @@ def test_each_error_of_the_form_stands_at_its_field(page: Page) -> None:
 
 def test_the_plan_of_a_design_appears_while_it_is_written(page: Page) -> None:
     page.goto("/new?template=conversion")
-    page.get_by_label("Thresholds").select_option("wald")
+    plan = page.get_by_role("complementary", name="Plan")
+    expect(plan).to_contain_text("LLR ≥ 2.773")
 
-    expect(page.get_by_role("complementary", name="Plan")).to_contain_text("LLR ≥ 2.773")
+    page.get_by_label("H1: p").fill("1.06")
+    expect(plan).not_to_contain_text("LLR")
+    page.get_by_label("H1: p").fill("0.06")
+    expect(plan).to_contain_text("LLR ≥ 2.773")
 
 
 @pytest.mark.parametrize("address", ["/?q={own}", "/experiments/{own}"])
@@ -215,17 +219,17 @@ def test_a_killed_redis_is_said_and_outlived(
         page = browser.new_page(base_url=serve(redis_url=server.url).url)
         page.goto("/experiments/coin")
         observed = page.locator(".figure").first.locator(".value")
-        expect(observed).to_have_text("20", timeout=30_000)
+        expect(observed).to_have_text("20", timeout=60_000)
         page.evaluate("window.stillTheSamePage = true")
 
         server.kill()
-        expect(page.get_by_role("alert").filter(has_text="Redis does not answer")).to_be_visible(timeout=30_000)
+        expect(page.get_by_role("alert").filter(has_text="Redis does not answer")).to_be_visible(timeout=60_000)
         expect(observed).to_have_text("20")
         story.walk(15)
         teller.flush()
         server.start()
 
-        expect(observed).to_have_text("35", timeout=30_000)
+        expect(observed).to_have_text("35", timeout=60_000)
         expect(page.get_by_role("alert").filter(has_text="Redis does not answer")).to_be_hidden()
         assert page.evaluate("window.stillTheSamePage") is True
         page.close()
@@ -235,11 +239,11 @@ def test_a_missing_projector_is_said_until_it_is_there(browser: Browser, model: 
     page = browser.new_page(base_url=serve().url)
     page.goto("/")
     alert = page.get_by_role("alert").filter(has_text="The projector is not running")
-    expect(alert).to_be_visible(timeout=30_000)
+    expect(alert).to_be_visible(timeout=60_000)
 
     model.start_projector()
 
-    expect(alert).to_be_hidden(timeout=30_000)
+    expect(alert).to_be_hidden(timeout=60_000)
     page.close()
 
 

@@ -30,7 +30,7 @@ def snapshot(client: Any, keys: Keys) -> dict[bytes, Any]:
         b"zset": lambda key: client.zrange(key, 0, -1, withscores=True),
         b"hash": client.hgetall,
         b"list": lambda key: client.lrange(key, 0, -1),
-        b"stream": lambda key: [fields for _, fields in client.xrange(key)],
+        b"stream": lambda key: sorted(fields[b"entry"] for _, fields in client.xrange(key)),  # partitions interleave
     }
     moving = {keys.heartbeat.encode()}
     found = [key for key in client.scan_iter(match=f"{keys.root}:*") if key not in moving]
