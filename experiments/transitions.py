@@ -69,7 +69,12 @@ def _pause(experiment: Experiment, order: Order) -> Outcome:
 
 
 def _resume(experiment: Experiment, order: Order) -> Outcome:
-    return facts.follow(experiment, facts.resumed(order.now, **order.why))
+    experiment, resumed = facts.follow(experiment, facts.resumed(order.now, **order.why))
+    end = experiment.cold.source_end
+    if end is None or not experiment.hot.has_seen(*end):
+        return experiment, resumed
+    experiment, ended = endings.conclude(experiment, _decided(order, "source_exhausted"), order.now)  # in the pause
+    return experiment, resumed + ended
 
 
 def _hold(experiment: Experiment, order: Order) -> Outcome:

@@ -31,3 +31,16 @@ def test_observations_that_would_wait_without_end_for_a_partner_are_rejected() -
 
     assert dict(story.experiment.hot.counts) == {"applied": 4, "rejected": 2}
     assert "more than 10000 would wait" in story.rejected[0].message
+
+
+def test_a_source_that_ended_during_a_pause_ends_the_run_when_it_resumes() -> None:
+    story = Story()
+    story.run()
+    story.observe(1.0, source="s", sequence=0)
+    story.command("pause")
+    story.command("source_done", source="s", last_sequence=1)
+    story.observe(0.0, source="s", sequence=1)
+    assert story.experiment.cold.state is State.PAUSED
+    story.command("resume")
+
+    assert (story.decision.reason, story.decision.n, story.decision.offset) == ("source_exhausted", 1, 2)

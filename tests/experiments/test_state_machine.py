@@ -75,6 +75,12 @@ class Installation(RuleBasedStateMachine):
     def command(self, name: str, kind: str, version: int | None) -> None:
         self.world.send(kind, name, expected_version=version)
 
+    @rule(name=st.sampled_from(IDS), kind=st.sampled_from(["pause", "resume", "hold", "release", "retry"]))
+    def command_and_read(self, name: str, kind: str) -> None:
+        self.world.settle()
+        self.world.send(kind, name)
+        self.world.settle()
+
     @rule(name=st.sampled_from(IDS), kind=st.sampled_from(["start", "stop", "hold"]), once=st.sampled_from("xy"))
     def command_with_a_repeated_id(self, name: str, kind: str, once: str) -> None:
         self.world.send(kind, name, id=once)
