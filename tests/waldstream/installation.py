@@ -71,12 +71,15 @@ def installed(kafka: str, redis_url: str, folder: Path, roles: Sequence[str]) ->
         files=str(folder / "files"),
         redis_url=redis_url,
     )
+    children: dict[str, Child] = {}
     with contextlib.ExitStack() as opened:
         for role in roles:
             argv = (sys.executable, "-m", "waldstream", role)
             log = folder / "logs" / f"{role}.log"
-            opened.enter_context(Child(f"{topics.prefix} {role}", argv, log=log, env=own))
+            children[role] = opened.enter_context(Child(f"{topics.prefix} {role}", argv, log=log, env=own))
         yield System(kafka, topics, own, folder)
+    # Each was asked to end by SIGTERM and did so well.
+    assert {role: child.returncode for role, child in children.items()} == dict.fromkeys(roles, 0)
 
 
 def until(ask: Callable[[], T | None], seconds: float = 60.0) -> T:

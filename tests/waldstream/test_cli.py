@@ -42,11 +42,7 @@ def _file(folder: Path, key: str) -> str:
     "arguments",
     [
         ("list",),
-        ("show", "coin"),
-        ("watch", "coin"),
-        ("start", "coin"),
         ("observe", "coin", "1"),
-        ("rejected", "list"),
         ("topics", "create"),
         ("worker",),
         ("runner",),
