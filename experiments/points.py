@@ -86,14 +86,14 @@ def _due(hot: Hot, ends: Ints, timestamps: Ints) -> list[int]:
     last_n, last_at = hot.last_point_n, hot.last_point_at
     if single:
         last_n, last_at = n + single, int(timestamps[np.searchsorted(ends, single)])
-    latest = np.maximum.accumulate(timestamps)
+    latest, reached = np.maximum.accumulate(timestamps), n + ends
     while True:
-        by_growth = np.searchsorted(n + ends, last_n * _GROWTH)
-        by_time = max(np.searchsorted(latest, last_at + _INTERVAL), np.searchsorted(n + ends, last_n, side="right"))
+        by_growth = np.searchsorted(reached, last_n * _GROWTH)
+        by_time = max(np.searchsorted(latest, last_at + _INTERVAL), np.searchsorted(reached, last_n, side="right"))
         row = int(min(by_growth, by_time))
         if row >= len(ends):
             return due
-        last_n, last_at = n + int(ends[row]), int(timestamps[row])
+        last_n, last_at = int(reached[row]), int(timestamps[row])
         due.append(int(ends[row]))
 
 
