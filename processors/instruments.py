@@ -5,7 +5,7 @@ Gauges of experiments are drawn from the committed memory when Prometheus asks, 
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -28,7 +28,8 @@ _PER_EXPERIMENT = ("sprt_llr", "sprt_samples", "sprt_p_value", "sprt_estimate", 
 class Instruments(Collector):
     """All instruments of one worker."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._memories: dict[int, Memory] = {}
         self._decided_at: dict[str, float] = {}
@@ -66,7 +67,7 @@ class Instruments(Collector):
             self._memories[partition] = done.memory
             for event in emissions.control:
                 if isinstance(event, events.Decision):
-                    self._decided_at[event.experiment_id] = time.monotonic()
+                    self._decided_at[event.experiment_id] = self._clock()
         for result, number in emissions.counts.items():
             self._observations.labels(result).inc(number)
         for rejected in emissions.rejected:
@@ -87,7 +88,7 @@ class Instruments(Collector):
         """Yield the gauges of experiments, for Prometheus."""
         with self._lock:
             memories = list(self._memories.values())
-            horizon = time.monotonic() - _SECONDS_AFTER_DECISION
+            horizon = self._clock() - _SECONDS_AFTER_DECISION
             self._decided_at = {name: at for name, at in self._decided_at.items() if at > horizon}
             states = dict.fromkeys(State, 0)
             active: dict[str, Experiment] = {}

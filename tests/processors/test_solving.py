@@ -19,8 +19,10 @@ def solver() -> Iterator[Solver]:
     made.close()
 
 
-def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+def at_work() -> list[psutil.Process]:
+    """Return the processes that solve: children of the fork server, which is a child of this process."""
+    own = psutil.Process()
+    return [it for child in own.children() for it in child.children()]
 
 
 def test_a_definition_is_solved_in_another_process_once(solver: Solver) -> None:
@@ -52,7 +54,7 @@ def test_a_solver_that_dies_refuses_and_is_replaced(solver: Solver) -> None:
     slow = bernoulli("slow", max_samples=300_000)
     slow["model"]["h1"] = {"p": 0.501}
     answer = solver.solve(slow)
-    (working,) = until(lambda: [it for it in children() if it.cpu_percent(0.05) > 0 and not it.children()][:1])
+    (working,) = at_work()
     os.kill(working.pid, signal.SIGKILL)
     refused = answer.result(60)
     assert isinstance(refused, Refusal)
@@ -63,5 +65,7 @@ def test_a_solver_that_dies_refuses_and_is_replaced(solver: Solver) -> None:
 def test_closing_leaves_no_process_at_work() -> None:
     solver = Solver()
     solver.solve(bernoulli("e")).result(60)
+    working = at_work()
+    assert working
     solver.close()
-    until(lambda: [True] if not [it for it in children() if it.cpu_percent(0.05) > 0] else [])
+    until(lambda: [True] if not any(it.is_running() for it in working) else [])
