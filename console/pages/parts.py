@@ -127,7 +127,7 @@ def promises(certificate: dict[str, Any]) -> list[tuple[str, str]]:
     for key, label in shares:
         value = certificate.get(key)
         if isinstance(value, int | float):
-            found.append((label, numbers.probability(value)))
+            found.append((label, numbers.plain(value, 3) if key in ("alpha", "beta") else numbers.probability(value)))
     for key, label in (("mean_n_h0", "Mean n if H0"), ("mean_n_h1", "Mean n if H1")):
         value = certificate.get(key)
         if isinstance(value, int | float):
