@@ -22,8 +22,8 @@ from sprt.families.base import LinearFamily
 from sprt.families.bernoulli import Bernoulli
 from sprt.families.paired_bernoulli import PairedBernoulli
 from sprt.fixed import sufficient_n
-from sprt.lattice import absorb
 from sprt.law import has_law, law_of, success_probabilities
+from sprt.paths import absorb
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, crossing
 from sprt.rules import make_rules
 from sprt.thresholds import wald_thresholds

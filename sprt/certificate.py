@@ -9,7 +9,7 @@ from sprt.design import Design
 from sprt.law import has_law, law_of, method_of
 from sprt.simulate import simulated_law
 
-PATHS: Final = 20_000  # simulated for a certificate where no exact law exists
+PATHS: Final = 4_000  # simulated for a certificate where no exact law exists
 SEED: Final = 20_260_101  # a certificate is a fact of the design: the same each time it is made
 LONGEST: Final = 200_000  # observations after which a simulated walk without a limit is given up as undecided
 

@@ -1,9 +1,10 @@
-"""Exact law of the stopping time for counts: each observation adds a whole number from a law without end.
+"""The recursion for counts: each observation adds a whole number from a law without end.
 
 The window between the lines is convolved with the law of one count; what overshoots is counted by its tail sum.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,7 +15,7 @@ from sprt.errors import DesignError
 from sprt.ratio import Ratio
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, FAR, UNDECIDED, Region, region
 from sprt.rules import Rules
-from sprt.stopping import Ledger, LimitMasses, StopMasses, new_ledger
+from sprt.stopping import Ledger, LimitMasses, StopMasses
 
 BLOCK: Final = 1024
 MOST_WORK: Final = 4e9  # multiplications; about ten seconds
@@ -29,6 +30,14 @@ class Increment:
 
     offset: int
     pmf: FloatArray
+    sum_up_to: Callable[[FloatArray, FloatArray], FloatArray]  # P(sum of m counts <= x), by x and m
+
+    @property
+    def moments(self) -> tuple[float, float]:
+        """Mean and variance."""
+        value = self.offset + np.arange(self.pmf.shape[0])
+        mean = float(self.pmf @ value)
+        return mean, float(self.pmf @ (value - mean) ** 2)
 
 
 @dataclass(slots=True)
@@ -41,54 +50,12 @@ class Window:
     touched: FloatArray | None = None
 
 
-def count_stops(
-    ratio: Ratio,
-    rules: Rules,
-    increments: list[Increment],
-    *,
-    start: tuple[int, int] = (0, 0),
-    touched: bool = False,
-    negligible: float = 1e-13,
-) -> StopMasses:
-    """Return where walks from `start` = (n, score) end, for each law of one count."""
-    thetas = len(increments)
-    ledger = new_ledger()
-    empty, full = np.zeros((thetas, 1)), np.ones((thetas, 1))
-    window = Window(start[0], start[1], empty if touched else full, full if touched else None)
-    work = 0.0
-    n = start[0]
-    looks = rules.tested(n)
-    tested = None if looks is None else set(looks.tolist())
-    first = rules.first_tested(n)
-    banded = looks is None and not ratio.is_mixture and math.isfinite(rules.lower) and math.isfinite(rules.upper)
-    while True:
-        if banded and window.touched is None and n + 1 >= first:
-            return follow_band(window, ratio, rules, increments, ledger, negligible=negligible)
-        block = np.arange(n + 1, n + 1 + BLOCK, dtype=np.float64)
-        lines = region(ratio, rules.lower, rules.upper, block)
-        for i in range(BLOCK):
-            n += 1
-            work += window.mass.size * max(one.pmf.shape[0] for one in increments)
-            if work > MOST_WORK:
-                raise too_costly(rules)
-            at_limit = rules.max_n is not None and n >= rules.max_n
-            if at_limit:
-                close(step(window, increments, None), ratio, rules, ledger)
-                return ledger.finish()
-            if n < first or (tested is not None and n not in tested):
-                window = touch(step(window, increments, None), ratio, rules)
-                continue
-            piece = lines.part(slice(i, i + 1))
-            window = settle(window, increments, piece, ratio, rules, ledger=ledger)
-            if rules.max_n is None and float(window.mass.sum(axis=1).max()) * float(n) ** 2 < negligible:
-                return ledger.finish()
-
-
 def follow_band(
     window: Window, ratio: Ratio, rules: Rules, increments: list[Increment], ledger: Ledger, *, negligible: float
 ) -> StopMasses:
     """Follow the window between two lines tested at every n: each step is one matrix product per theta."""
     band: Band | None = None
+    begun = window.n
     while True:
         last = window.n + BLOCK if rules.max_n is None else min(window.n + BLOCK, rules.max_n - 1)
         lines = region(ratio, rules.lower, rules.upper, np.arange(window.n + 1, last + 1, dtype=np.float64))
@@ -113,7 +80,7 @@ def follow_band(
             if alive == 0.0 or (rules.max_n is None and alive * float(window.n + i) ** 2 < negligible):
                 return ledger.finish()
         window = Window(last, int(lows[-1]), mass[:, : max(int(highs[-1] - lows[-1]) + 1, 1)])
-        if window.n - ledger.n[0] > MOST_STEPS:
+        if window.n - begun > 2 * MOST_STEPS:
             raise too_costly(rules)
         if rules.max_n is not None and last >= rules.max_n - 1:
             close(step(window, increments, None), ratio, rules, ledger)

@@ -15,7 +15,7 @@ import numpy as np
 
 from sprt.arrays import FloatArray
 from sprt.errors import DesignError
-from sprt.families.base import Family, require_finite
+from sprt.families.base import Family, LinearFamily, require_finite
 from sprt.thresholds import ville_thresholds, wald_thresholds
 
 if TYPE_CHECKING:
@@ -148,6 +148,8 @@ class Design:
             raise DesignError(f"alternative: {self.alternative!r} given, one of {', '.join(ALTERNATIVES)} is allowed")
         if self.is_two_sided and not self.model.has_two_sided:
             raise DesignError(f"alternative: 'two_sided' given, {self.model.name} allows greater or less")
+        if self.is_two_sided and isinstance(self.model, LinearFamily):
+            _ = self.model.mixture  # refuses a mirror image outside the family's space
         if not self.is_two_sided and self.alternative != self.model.direction:
             raise DesignError(
                 f"alternative: {self.alternative!r} given, but h1 = {self.model.h1!r} lies on the other side of "

@@ -24,6 +24,11 @@ from sprt.stopping import Ledger, LimitTail, StopMasses, new_ledger
 MOST_WORK: Final = 4e9  # kernel evaluations; about ten seconds
 NODES_PER_STEP: Final = 2.6  # quadrature nodes per standard deviation of a step: about 1e-12
 FEWEST_NODES: Final = 24
+PANEL: Final = 20.0  # standard deviations of a step; longer than two of them, an interval is cut up
+LONGEST_PANEL: Final = 40.0
+DENSE: Final = 60_000  # pairs of nodes up to which the whole kernel is used
+BLOCK: Final = 64
+FARTHEST: Final = 9.0  # standard deviations of a step beyond which a pair of nodes does not matter
 SPREAD: Final = 8.5  # standard deviations of the score beyond which it is not followed: below 1e-16
 
 Interval: TypeAlias = tuple[float, float]
@@ -114,7 +119,7 @@ def gaussian_stops(
         else:
             plain = settle(path, plain, met, n, ledger)
             met = nothing
-        work += float(plain.node.shape[0] + met.node.shape[0]) ** 2
+        work += 60.0 * float(plain.node.shape[0] + met.node.shape[0]) + 20_000.0
         alive = path.alive(plain) + path.alive(met)
         if alive == 0.0 or (rules.max_n is None and alive * float(n) ** 2 < negligible):
             return ledger.finish()
@@ -242,26 +247,57 @@ def carry(density: Density, intervals: list[Interval], n: int, path: Path) -> De
         low_, high_ = max(low, reach[0]), min(high, reach[1])
         if high_ <= low_:
             continue
-        x, w = legendre(node_count((high_ - low_) / sd))
-        nodes.append(0.5 * (high_ - low_) * x + 0.5 * (high_ + low_))
-        weights.append(0.5 * (high_ - low_) * w)
+        node, weight = panels(low_, high_, sd)
+        nodes.append(node)
+        weights.append(weight)
     if not nodes or not density.node.shape[0]:
         return Density(n, information, np.empty(0), np.empty(0))
     node, weight = np.concatenate(nodes), np.concatenate(weights)
-    kernel = step_kernel(density, node, gained, path)
-    return Density(n, information, node, weight * (kernel @ density.weight) / (sd * math.sqrt(2.0 * math.pi)))
+    moved = transported(density, node, gained, path)
+    return Density(n, information, node, weight * moved / (sd * math.sqrt(2.0 * math.pi)))
 
 
-def step_kernel(density: Density, node: FloatArray, gained: float, path: Path) -> FloatArray:
+def panels(low: float, high: float, sd: float) -> tuple[FloatArray, FloatArray]:
+    """Return quadrature nodes and weights on an interval, a long one cut into panels of equal width."""
+    length = high - low
+    if length <= LONGEST_PANEL * sd:
+        x, w = legendre(node_count(length / sd))
+        return 0.5 * length * x + 0.5 * (high + low), 0.5 * length * w
+    count = math.ceil(length / (PANEL * sd))
+    width = length / count
+    x, w = legendre(node_count(PANEL))
+    starts = low + width * np.arange(count)
+    node = (starts[:, None] + 0.5 * width * (x + 1.0)[None, :]).ravel()
+    return node, np.tile(0.5 * width * w, count)
+
+
+def transported(density: Density, node: FloatArray, gained: float, path: Path) -> FloatArray:
+    """Return the sum over the old nodes of their mass times the kernel, for each new node; far pairs are left out."""
+    if node.shape[0] * density.node.shape[0] <= DENSE:
+        return step_kernel(density.node, node, gained, path) @ density.weight
+    order = np.argsort(density.node, kind="stable")
+    old, weight = density.node[order], density.weight[order]
+    result = np.empty(node.shape[0])
+    far = FARTHEST * math.sqrt(gained)
+    for begin in range(0, node.shape[0], BLOCK):
+        some = node[begin : begin + BLOCK]
+        centre = path.reference * gained
+        ends = np.searchsorted(old, (float(some.min()) - centre - far, float(some.max()) - centre + far))
+        part = slice(int(ends[0]), int(ends[1]))
+        z = (some[:, None] - old[None, part] - centre) / math.sqrt(gained)
+        result[begin : begin + BLOCK] = np.exp(-0.5 * z * z) @ weight[part]
+    return result
+
+
+def step_kernel(old: FloatArray, node: FloatArray, gained: float, path: Path) -> FloatArray:
     """Return the kernel of one step; where nodes only shift from look to look, that of the look before."""
     sd = math.sqrt(gained)
-    probes = [0, node.shape[0] // 3, node.shape[0] // 2, -1]
-    old = [0, density.node.shape[0] // 3, density.node.shape[0] // 2, -1]
-    apart = (node[probes, None] - density.node[None, old]).ravel() / sd
-    key = (float(node.shape[0]), float(density.node.shape[0]), round(gained, 12), *np.round(apart, 11).tolist())
+    probes, others = ([0, nodes.shape[0] // 3, nodes.shape[0] // 2, -1] for nodes in (node, old))
+    apart = (node[probes, None] - old[None, others]).ravel() / sd
+    key = (float(node.shape[0]), float(old.shape[0]), round(gained, 12), *np.round(apart, 11).tolist())
     kernel = path.kernels.get(key)
     if kernel is None:
-        z = (node[:, None] - density.node[None, :] - path.reference * gained) / sd
+        z = (node[:, None] - old[None, :] - path.reference * gained) / sd
         kernel = np.exp(-0.5 * z * z)
         path.kernels.clear()  # one is enough: it is that of the step before or none
         path.kernels[key] = kernel

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from sprt.arrays import FloatArray, IntArray
+from sprt.cost import require_affordable
 from sprt.errors import DesignError
 from sprt.ratio import Ratio
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, FAR, Region, region
@@ -23,8 +24,9 @@ LongArray: TypeAlias = NDArray[np.longdouble]
 
 CHUNK: Final = 256  # steps between rescalings: weights at most double in a step, 2^256 is far from overflow
 BLOCK: Final = 16_384  # most steps whose region is found at once
-MOST_STEPS: Final = 6_000_000  # about ten seconds
-MOST_CELLS: Final = 20_000_000_000
+MOST_STEPS: Final = 4_000_000  # about ten seconds
+MOST_CELLS: Final = 2e10
+LARGEST_EXPONENT: Final = 600.0  # beyond it a theta is too far from the weights: its total then misses 1, and it shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Absorption:
 
     def masses(self, theta: float) -> FloatArray:
         """Return the probability of each stopping point at a success probability."""
-        return self.weight * np.exp(self.tilt(theta))
+        return self.weight * np.exp(np.minimum(self.tilt(theta), LARGEST_EXPONENT))
 
     def tilt(self, theta: float) -> FloatArray:
         """Return the log of theta^s (1-theta)^(n-s) times the scale of the weight."""
@@ -93,53 +95,6 @@ class Recorder:
             return Absorption(self.start, empty, empty, np.empty(0), np.empty(0, dtype=np.longdouble), empty)
         n, s, weight, exponent, outcome = (np.concatenate(column) for column in zip(*self.parts, strict=True))
         return Absorption(self.start, n, s, weight, exponent, outcome)
-
-
-def absorb(
-    ratio: Ratio,
-    rules: Rules,
-    thetas: FloatArray,
-    *,
-    start: tuple[int, int] = (0, 0),
-    touched: bool = False,
-    weight: float | None = None,
-    negligible: float = 1e-13,
-) -> Absorption:
-    """Return the stopping points of walks from `start` = (n, s).
-
-    Parameters
-    ----------
-    thetas
-        The success probabilities of interest; without a limit the recursion ends once for all of them the surviving
-        probability times the square of n is negligible.
-    touched
-        Whether the walk has touched the p line at an n that was not tested.
-    weight
-        The weight of a success against a failure, where the one that suits the whole band does not suit a theta.
-    """
-    r = weight or weight_ratio(ratio, rules)
-    recorder = Recorder(ratio, rules, np.log(np.longdouble(r)), start, [])
-    n, s = start
-    one = np.ones(1)
-    scale = np.longdouble(0.0) + s * recorder.log_r
-    front = Front(n, s, np.zeros(1) if touched else one, scale, one if touched else None)
-    looks = rules.tested(n)
-    if looks is None:
-        front = pass_gap(front, rules.first_tested(n), r, recorder)
-        run(front, r, recorder, thetas, negligible)
-    else:
-        for look in looks:
-            front = pass_gap(front, int(look), r, recorder)
-    return recorder.finish()
-
-
-def weight_ratio(ratio: Ratio, rules: Rules) -> float:
-    """Return the weight of a success against a failure: 1 unless the band is so wide that floats would not span it."""
-    line = ratio.first
-    width = (min(rules.upper, 1e6) - max(rules.lower, -1e6)) / abs(line.slope)
-    p = min(max(-line.drift / line.slope, 1e-300), 1.0)
-    balance = math.log(p) - math.log1p(-min(p, 1.0 - 1e-16))
-    return 1.0 if width * abs(balance) < 250.0 else math.exp(balance)
 
 
 def pass_gap(front: Front, look: int, r: float, recorder: Recorder) -> Front:
@@ -231,10 +186,8 @@ def run(front: Front, r: float, recorder: Recorder, thetas: FloatArray, negligib
             cells += float(front.weights.shape[0] * chunk)
             if rules.max_n is None and survivors(front, thetas, recorder) * float(front.n) ** 2 < negligible:
                 return
-        if front.n - recorder.start[0] > MOST_STEPS or cells > MOST_CELLS:
-            raise DesignError(
-                f"max_n: {rules.max_n!r} given, at most {MOST_STEPS} is allowed here (the recursion is too costly)"
-            )
+        if front.n - recorder.start[0] > 2 * MOST_STEPS or cells > 2.0 * MOST_CELLS:  # where the estimate was wrong
+            require_affordable(math.inf, MOST_STEPS, rules.max_n)
     if front.weights.max() > 0.0:
         settle_limit(front, recorder)
 
@@ -253,7 +206,10 @@ def survivors(front: Front, thetas: FloatArray, recorder: Recorder) -> float:
     exponent = front.scale - s * recorder.log_r
     n = np.full(s.shape, front.n - recorder.start[0])
     successes = s - recorder.start[1]
-    return max(float(np.dot(front.weights, np.exp(tilt(exponent, n, successes, theta)))) for theta in thetas)
+    return max(
+        float(np.dot(front.weights, np.exp(np.minimum(tilt(exponent, n, successes, theta), LARGEST_EXPONENT))))
+        for theta in thetas
+    )
 
 
 def run_chunk(front: Front, lines: Region, r: float, recorder: Recorder) -> Front:

@@ -5,12 +5,13 @@ the exponential family) `has_law` is false, and characteristics are simulated wi
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
 from sprt import law_bernoulli, law_exponential, law_normal
 from sprt.arrays import FloatArray
-from sprt.counts import Increment, count_stops
+from sprt.counts import Increment
 from sprt.design import Design
 from sprt.errors import DesignError
 from sprt.families.bernoulli import Bernoulli
@@ -20,6 +21,7 @@ from sprt.families.normal import Normal
 from sprt.families.paired_bernoulli import PairedBernoulli, probability
 from sprt.families.two_arm_normal import TwoArmNormal
 from sprt.gaussian import gaussian_stops
+from sprt.law_counts import count_stops
 from sprt.nystrom import FINEST
 from sprt.ratio import Line, Ratio
 from sprt.rules import Rules, Start, make_rules
@@ -118,7 +120,7 @@ def stops_of(
         ratio = model.ratio_for(two_sided=two_sided)
         return law_bernoulli.bernoulli_stops(ratio, rules, success_probabilities(model, thetas), start)
     if isinstance(model, CountFamily):
-        increments = [Increment(*model.increment(float(theta))) for theta in thetas]
+        increments = [count_increment(model, float(theta)) for theta in thetas]
         begin = (start.n, int(start.score))
         ratio = model.ratio_for(two_sided=two_sided)
         return count_stops(ratio, rules, increments, start=begin, touched=start.touched)
@@ -132,6 +134,11 @@ def stops_of(
             model.ratio.first, rules, thetas, start, middle=middle(model), last=last
         )
     raise DesignError(f"model: {model.name} given with rules for which no recursion is available")
+
+
+def count_increment(model: CountFamily, theta: float) -> Increment:
+    """Return the law of one count at theta, and of sums of counts."""
+    return Increment(*model.increment(theta), partial(model.sum_up_to, theta))
 
 
 def success_probabilities(model: Bernoulli | PairedBernoulli, thetas: FloatArray) -> FloatArray:

@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 
 from sprt.arrays import FloatArray, IntArray
-from sprt.lattice import Absorption, absorb
+from sprt.lattice import Absorption
+from sprt.paths import absorb
 from sprt.ratio import Ratio
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, UNDECIDED
 from sprt.rules import Rules, Start

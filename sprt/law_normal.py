@@ -1,7 +1,7 @@
 """The law of a test of one normal mean: the eigenproblem where the lines are straight, else look by look.
 
-Steps smaller than a fiftieth of a standard deviation (of the LLR) are replaced by coarser ones with Siegmund's
-correction: Brownian motion between lines moved out by the mean overshoot, which is right to about 1e-8 there.
+Steps below a fiftieth of a nat are replaced by coarser ones with Siegmund's correction: Brownian motion between lines
+moved out by the mean overshoot, which is right to about 1e-8 there. Lines no walk can reach by the limit are drawn in.
 """
 
 import math
@@ -13,12 +13,14 @@ import numpy as np
 
 from sprt import nystrom
 from sprt.arrays import FloatArray
+from sprt.errors import DesignError
 from sprt.gaussian import gaussian_stops
 from sprt.nystrom import FINEST, RHO, Strip, make_strip
 from sprt.ratio import Line, Ratio
 from sprt.rules import Rules, Start
 from sprt.stopping import LEVELS, Law, StopMasses, grouped, joined, summarise
 
+FEWEST_STEPS: Final = 400  # a coarser walk still makes this many steps to the limit
 LOST: Final = 1e-10  # mass a tilt has lost, beyond which a theta gets a recursion of its own
 
 
@@ -40,8 +42,15 @@ def normal_law(
         return look_by_look(
             lambda some: gaussian_law_at(delta, rules, some, start, two_sided=two_sided), drifts, levels
         )
-    if abs(delta) < FINEST:
-        return coarser_law(delta, rules, drifts, start, levels)
+    rules = drawn_in(delta, rules, drifts, start)
+    step = step_for(delta, rules, start)
+    if step > abs(delta):
+        return coarser_law(delta, rules, drifts, start, step=step, levels=levels)
+    return strip_law(delta, rules, drifts, start, levels)
+
+
+def strip_law(delta: float, rules: Rules, drifts: FloatArray, start: Start, levels: tuple[float, ...]) -> Law:
+    """Return the law between two straight lines at the walk's own steps."""
     strip = strip_of(delta, rules, start)
     mild = np.abs(drifts / delta - 0.5) * (strip.upper - strip.lower) < nystrom.WIDEST_TILT
 
@@ -59,7 +68,10 @@ def normal_stops(
     delta: float, rules: Rules, drifts: FloatArray, start: Start, *, two_sided: bool, last: int | None = None
 ) -> StopMasses:
     """Return the probability of stopping at each n up to `last` (None: to the limit, or until all has ended)."""
-    if is_strip(rules, start, two_sided=two_sided) and abs(delta) >= FINEST:
+    if is_strip(rules, start, two_sided=two_sided):
+        rules = drawn_in(delta, rules, drifts, start)
+        if step_for(delta, rules, start) > abs(delta):
+            raise DesignError("model: hypotheses too close to list the probability of stopping at each n")
         strip, tau = strip_of(delta, rules, start), drifts / delta - 0.5
         if is_mild(strip, drifts, delta):
             if rules.max_n is None and last is None:
@@ -76,6 +88,27 @@ def is_strip(rules: Rules, start: Start, *, two_sided: bool) -> bool:
     straight = not two_sided and math.isfinite(rules.lower) and math.isfinite(rules.upper) and rules.looks is None
     gap = rules.first_tested(start.n) - start.n > 1
     return straight and not start.touched and not (gap and math.isfinite(rules.p_line))
+
+
+def drawn_in(delta: float, rules: Rules, drifts: FloatArray, start: Start) -> Rules:
+    """Return the rules with lines drawn in to where no walk comes before the limit (probability below 1e-18)."""
+    if rules.max_n is None:
+        return rules
+    left = float(rules.max_n - start.n)
+    tau = drifts / delta - 0.5
+    spread = 9.0 * abs(delta) * math.sqrt(left)
+    lowest = start.llr + min(0.0, float(tau.min())) * delta**2 * left - spread
+    highest = start.llr + max(0.0, float(tau.max())) * delta**2 * left + spread
+    return replace(rules, lower=max(rules.lower, lowest), upper=min(rules.upper, highest))
+
+
+def step_for(delta: float, rules: Rules, start: Start) -> float:
+    """Return the step to compute with: that of the walk, or a coarser one where it is very fine."""
+    near = 0.1 * min(start.llr - rules.lower, rules.upper - start.llr)
+    if rules.max_n is None:
+        return max(abs(delta), min(FINEST, near))
+    enough = abs(delta) * math.sqrt(max(1.0, (rules.max_n - start.n) / FEWEST_STEPS))
+    return max(abs(delta), min(FINEST, near, enough))
 
 
 def is_mild(strip: Strip, drifts: FloatArray, delta: float) -> bool:
@@ -122,21 +155,28 @@ def look_by_look(stops: Callable[[FloatArray], StopMasses], drifts: FloatArray, 
     return grouped(drifts, good, lambda some: summarise(stops(some), levels))
 
 
-def coarser_law(delta: float, rules: Rules, drifts: FloatArray, start: Start, levels: tuple[float, ...]) -> Law:
-    """Return the law computed with steps of FINEST, lines moved so that the mean overshoot ends where it should."""
-    factor = (FINEST / abs(delta)) ** 2
-    shift = RHO * (FINEST - abs(delta))
+def coarser_law(
+    delta: float, rules: Rules, drifts: FloatArray, start: Start, *, step: float, levels: tuple[float, ...]
+) -> Law:
+    """Return the law computed with coarser steps, lines moved so that the mean overshoot ends where it should."""
+    factor = (step / abs(delta)) ** 2
+    left = None
+    if rules.max_n is not None:  # a whole number of coarse steps that ends at the limit
+        left = max(1, round((rules.max_n - start.n) / factor))
+        factor = (rules.max_n - start.n) / left
+        step = abs(delta) * math.sqrt(factor)
+    shift = RHO * (step - abs(delta))
     coarse = replace(
         rules,
         lower=rules.lower + shift,
         upper=rules.upper - shift,
         min_n=max(1, start.n + round((rules.min_n - start.n) / factor)),
-        max_n=None if rules.max_n is None else start.n + max(1, round((rules.max_n - start.n) / factor)),
+        max_n=None if left is None else start.n + left,
     )
-    sign = math.copysign(FINEST, delta)
+    sign = math.copysign(step, delta)
     # the score keeps its LLR: W = (L + delta^2 n / 2) / delta with n counted from the start
-    begin = Start(start.n, (start.llr + 0.5 * FINEST**2 * start.n) / sign, start.llr)
-    law = normal_law(sign, coarse, drifts / delta * sign, begin, two_sided=False, levels=levels)
+    begin = Start(start.n, (start.llr + 0.5 * step**2 * start.n) / sign, start.llr)
+    law = strip_law(sign, coarse, drifts / delta * sign, begin, levels)
 
     def stretched(n: FloatArray) -> FloatArray:
         return start.n + (n - start.n) * factor

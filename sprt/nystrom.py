@@ -8,14 +8,14 @@ then geometric in the eigenvalues.
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
-from scipy.linalg import eigh
+from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.special import ndtr
 
-from sprt.arrays import FloatArray, IntArray
+from sprt.arrays import FloatArray
 from sprt.gaussian import Density, Path, close, node_count
 from sprt.legendre import legendre
 from sprt.ratio import Line, Ratio
@@ -26,9 +26,10 @@ WIDEST_TILT: Final = 16.0  # beyond e^16 between the lines, cancellation would c
 FINEST: Final = 0.02  # smaller steps are replaced by this one, with Siegmund's correction
 RHO: Final = 0.5825971579390107  # -zeta(1/2)/sqrt(2 pi): the mean overshoot of a normal walk, in steps
 BLOCK: Final = 4096
+GONE: Final = 1e-17
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Strip:
     """The walk between two constant lines, started at `llr` with `lead` steps to the first test."""
 
@@ -39,9 +40,14 @@ class Strip:
     lead: int
     node: FloatArray
     root: FloatArray  # square roots of the quadrature weights
-    eigenvalue: FloatArray
-    vector: FloatArray  # (nodes, modes)
-    first: FloatArray  # the density at the first test in the eigenbasis, without drift
+    matrix: FloatArray  # one step without drift, symmetric
+    begin: FloatArray  # the density at the first test without drift, times `root`
+
+    @cached_property
+    def spectrum(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Eigenvalues, eigenvectors, and `begin` in their basis."""
+        eigenvalue, vector = eigh(self.matrix, check_finite=False)
+        return np.clip(eigenvalue, 0.0, 1.0), vector, vector.T @ self.begin
 
 
 @lru_cache(maxsize=32)
@@ -53,10 +59,9 @@ def make_strip(sigma: float, lower: float, upper: float, llr: float, lead: int) 
     root = np.sqrt(weight)
     z = (node[:, None] - node[None, :]) / sigma
     matrix = np.exp(-0.5 * z * z) * (root[:, None] * root[None, :]) / (sigma * math.sqrt(2.0 * math.pi))
-    eigenvalue, vector = eigh(matrix, overwrite_a=True, check_finite=False)
     spread = sigma * math.sqrt(lead)
-    first = root * np.exp(-0.5 * ((node - llr) / spread) ** 2) / (spread * math.sqrt(2.0 * math.pi))
-    return Strip(sigma, lower, upper, llr, lead, node, root, np.clip(eigenvalue, 0.0, 1.0), vector, vector.T @ first)
+    begin = root * np.exp(-0.5 * ((node - llr) / spread) ** 2) / (spread * math.sqrt(2.0 * math.pi))
+    return Strip(sigma, lower, upper, llr, lead, node, root, matrix, begin)
 
 
 def fits(sigma: float, lower: float, upper: float, tau: FloatArray) -> bool:
@@ -64,12 +69,19 @@ def fits(sigma: float, lower: float, upper: float, tau: FloatArray) -> bool:
     return bool((np.abs(tau) * (upper - lower) < WIDEST_TILT).all()) and sigma > 0.0
 
 
-def modes(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return, for each tau, the coefficients of survival, H1 and H0 in the eigenbasis, shape `(tau, modes)`."""
+def measures(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return, for each tau, what turns a drift-free density into survival, into H1 and into H0 at the next step."""
     tilt = strip.root * np.exp(tau[:, None] * (strip.node - strip.llr)[None, :])
     centre = strip.node[None, :] + (strip.sigma**2 * tau)[:, None]
     above, below = ndtr((centre - strip.upper) / strip.sigma), ndtr((strip.lower - centre) / strip.sigma)
-    return tuple((tilt * end) @ strip.vector * strip.first for end in (1.0, above, below))  # type: ignore[return-value]  # three arrays
+    return tilt, tilt * above, tilt * below
+
+
+def modes(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the coefficients of survival, H1 and H0 in the eigenbasis, shape `(tau, modes)`."""
+    _, vector, first = strip.spectrum
+    alive, above, below = measures(strip, tau)
+    return alive @ vector * first, above @ vector * first, below @ vector * first
 
 
 def first_test(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -82,38 +94,58 @@ def first_test(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
 def decay(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return, for each tau, the factor of one step's drift, and the ratios of the geometric sums."""
     c = np.exp(-0.5 * (tau * strip.sigma) ** 2)
-    return c, c[:, None] * strip.eigenvalue[None, :]
+    return c, c[:, None] * strip.spectrum[0][None, :]
 
 
 def endless_law(strip: Strip, tau: FloatArray, n: int, levels: tuple[float, ...]) -> Law:
     """Return the law of a test without limit whose walk stands at `n`."""
-    survival, above, below = modes(strip, tau)
-    c, x = decay(strip, tau)
-    started = (c**strip.lead)[:, None]
-    total = started / (1.0 - x)
+    alive, above, below = measures(strip, tau)
     h1, h0 = first_test(strip, tau)
-    h1 = h1 + (above * total).sum(axis=1)
-    h0 = h0 + (below * total).sum(axis=1)
     lead = float(strip.lead)
-    # survival after the first test is sum_k survival_k c^lead x_k^j, j = 0, 1, ...
-    mean = lead + (survival * total).sum(axis=1)
-    second = lead**2 + ((2.0 * lead + 1.0) * survival * total + 2.0 * survival * total * x / (1.0 - x)).sum(axis=1)
-    variance = second - mean**2
+    mean, variance = np.empty(tau.shape[0]), np.empty(tau.shape[0])
+    c = np.exp(-0.5 * (tau * strip.sigma) ** 2)
+    solved: dict[float, tuple[FloatArray, FloatArray]] = {}
+    for k in range(tau.shape[0]):
+        # sums over n of c^n S^n and of (n + 1) c^n S^n, applied to the first density
+        key = float(c[k])
+        if key not in solved:
+            solved[key] = sums(strip, key)
+        total, twice = (vector * c[k] ** strip.lead for vector in solved[key])
+        h1[k] += float(above[k] @ total)
+        h0[k] += float(below[k] @ total)
+        expected, later = float(alive[k] @ total), float(alive[k] @ twice)
+        mean[k] = lead + expected
+        variance[k] = max(lead**2 + (2.0 * lead - 1.0) * expected + 2.0 * later - mean[k] ** 2, 0.0)
+    quantiles = {}
+    if levels:
+        _, x = decay(strip, tau)
+        survival = modes(strip, tau)[0] * (c**strip.lead)[:, None]
+        quantiles = {level: n + steps_until(strip, survival, x, 1.0 - level + CLOSE) for level in levels}
     return Law(
         p_accept_h1=h1,
         p_accept_h0=h0,
         p_undecided=np.zeros(tau.shape[0]),
         mean_n=n + mean,
-        sd_n=np.sqrt(np.maximum(variance, 0.0)),
-        quantiles={level: n + quantile(strip, survival * started, x, level) for level in levels},
+        sd_n=np.sqrt(variance),
+        quantiles=quantiles,
         mass_error=np.abs(1.0 - h1 - h0),
     )
 
 
-def quantile(strip: Strip, survival: FloatArray, x: FloatArray, level: float) -> FloatArray:
-    """Return the smallest number of steps by which the walk has ended with this probability, for each tau."""
+def sums(strip: Strip, c: float) -> tuple[FloatArray, FloatArray]:
+    """Return the sums over n of `c^n S^n v` and of `(n + 1) c^n S^n v`, v the density at the first test."""
+    if "spectrum" in strip.__dict__:
+        eigenvalue, vector, first = strip.spectrum
+        rest = 1.0 / (1.0 - c * eigenvalue)
+        return vector @ (first * rest), vector @ (first * rest * rest)
+    factors = cho_factor(np.eye(strip.node.shape[0]) - c * strip.matrix, check_finite=False)
+    total = cho_solve(factors, strip.begin, check_finite=False)
+    return total, cho_solve(factors, total, check_finite=False)
+
+
+def steps_until(strip: Strip, survival: FloatArray, x: FloatArray, left: float) -> FloatArray:
+    """Return the smallest number of steps after which the walk goes on with at most this probability, for each tau."""
     log_x = np.log(np.maximum(x, 1e-300))
-    left = 1.0 - level + CLOSE
 
     def alive(steps: FloatArray) -> FloatArray:
         result: FloatArray = (survival * np.exp(steps[:, None] * log_x)).sum(axis=1)
@@ -138,30 +170,23 @@ def strip_stops(strip: Strip, tau: FloatArray, rules: Rules, n: int, last: int) 
     first = n + strip.lead
     at_limit = rules.max_n is not None and last >= rules.max_n
     stop = last - 1 if at_limit else last
-    h1, h0 = first_test(strip, tau)
-    ledger.add(first, h1, h0)
+    if stop - first > BLOCK:  # list no more than there is to see
+        _, x = decay(strip, tau)
+        ended = n + int(steps_until(strip, modes(strip, tau)[0] * (c**strip.lead)[:, None], x, GONE).max())
+        at_limit, stop = at_limit and stop <= ended, min(stop, ended)
+    if first <= stop:
+        ledger.add(first, *first_test(strip, tau))
     tested = np.arange(first + 1, stop + 1)
-    columns = [(np.array([first]), h1[:, None], h0[:, None])]
+    log_eigenvalue = np.log(np.maximum(strip.spectrum[0], 1e-300))[None, :]
+    log_c = -0.5 * ((tau * strip.sigma) ** 2)[:, None]
     for begin in range(0, tested.shape[0], BLOCK):
         part = tested[begin : begin + BLOCK]
-        powers = np.power(strip.eigenvalue[None, :], (part - first - 1)[:, None])
-        drift = c[:, None] ** (strip.lead + part - first - 1)[None, :]
-        columns.append((part, (above @ powers.T) * drift, (below @ powers.T) * drift))
+        powers = np.exp(log_eigenvalue * (part - first - 1)[:, None])
+        drift = np.exp(log_c * (strip.lead + part - first - 1)[None, :])
+        ledger.add_many(part, *(np.maximum((side @ powers.T) * drift, 0.0) for side in (above, below)))
     if at_limit:
-        ledger = new_ledger()
         finish(strip, tau, rules, n, ledger)
-        columns.append((np.array(ledger.n), ledger.accept_h1[0][:, None], ledger.accept_h0[0][:, None]))
-    numbers: IntArray = np.concatenate([column[0] for column in columns]).astype(np.int64)
-    undecided = np.zeros((tau.shape[0], numbers.shape[0]))
-    if at_limit:
-        undecided[:, -1] = ledger.undecided[0]
-    return StopMasses(
-        numbers,
-        np.maximum(np.concatenate([column[1] for column in columns], axis=1), 0.0),
-        np.maximum(np.concatenate([column[2] for column in columns], axis=1), 0.0),
-        undecided,
-        ledger.limit if at_limit else None,
-    )
+    return ledger.finish()
 
 
 def finish(strip: Strip, tau: FloatArray, rules: Rules, n: int, ledger: Ledger) -> None:
@@ -175,7 +200,8 @@ def finish(strip: Strip, tau: FloatArray, rules: Rules, n: int, ledger: Ledger) 
         node, weight, before = np.array([strip.llr]), np.ones(1), n
     else:
         node = strip.node
-        weight = strip.root * (strip.vector @ (strip.first * strip.eigenvalue ** (before - n - strip.lead)))
+        eigenvalue, vector, first = strip.spectrum
+        weight = strip.root * (vector @ (first * eigenvalue ** (before - n - strip.lead)))
     density = Density(before, float(before), (node + 0.5 * sigma * sigma * before) / sigma, weight)
     path = Path(ratio, rules, float, drifts, 0.5 * sigma, ((strip.llr + 0.5 * sigma * sigma * n) / sigma, float(n)))
     close(path, density, Density(before, float(before), np.empty(0), np.empty(0)), rules.max_n, ledger)

@@ -105,8 +105,9 @@ def chances_of(design: Design, state: State, line: ParameterLine) -> Chances:
         stops = stops_of(cut, np.array([line.theta(x)]), last=n)
         before, until = stops.n < n, stops.n <= n
         if at_limit:
-            assert stops.limit is not None  # noqa: S101 - the cut design ends here
             sooner = float(stops.accept_h1[0, before].sum())
+            if stops.limit is None:  # so far out that the law has been cut off before
+                return sooner, sooner
             return sooner + float(stops.limit.at_least(state.llr)[0]), sooner + float(stops.limit.above(state.llr)[0])
         if upward:
             return float(stops.accept_h1[0, until].sum()), float(stops.accept_h1[0, before].sum())

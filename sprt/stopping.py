@@ -75,35 +75,35 @@ class StopMasses:
 
 @dataclass(slots=True)
 class Ledger:
-    """Stopped mass, collected step by step: n and, for each theta, the mass of each outcome."""
+    """Stopped mass, collected as the recursion runs: n and, for each theta, the mass of each outcome."""
 
-    n: list[int]
-    accept_h1: list[FloatArray]
-    accept_h0: list[FloatArray]
-    undecided: list[FloatArray]
+    parts: list[tuple[IntArray, FloatArray, FloatArray, FloatArray]]
     limit: Limit | None = None
 
     def add(self, n: int, accept_h1: FloatArray, accept_h0: FloatArray, undecided: FloatArray | None = None) -> None:
-        """Add the mass that stopped at n."""
-        self.n.append(n)
-        self.accept_h1.append(accept_h1)
-        self.accept_h0.append(accept_h0)
-        self.undecided.append(np.zeros_like(accept_h1) if undecided is None else undecided)
+        """Add the mass that stopped at one n, shape `(thetas,)`."""
+        nothing = np.zeros(accept_h1.shape) if undecided is None else undecided
+        self.parts.append((np.array([n]), accept_h1[:, None], accept_h0[:, None], nothing[:, None]))
+
+    def add_many(self, n: IntArray, accept_h1: FloatArray, accept_h0: FloatArray) -> None:
+        """Add the mass that stopped at several n, shape `(thetas, n)`."""
+        self.parts.append((n, accept_h1, accept_h0, np.zeros(accept_h1.shape)))
 
     def finish(self) -> StopMasses:
         """Return the masses as arrays."""
+        n, accept_h1, accept_h0, undecided = zip(*self.parts, strict=True)
         return StopMasses(
-            np.array(self.n, dtype=np.int64),
-            np.array(self.accept_h1).T,
-            np.array(self.accept_h0).T,
-            np.array(self.undecided).T,
+            np.concatenate(n).astype(np.int64),
+            np.concatenate(accept_h1, axis=1),
+            np.concatenate(accept_h0, axis=1),
+            np.concatenate(undecided, axis=1),
             self.limit,
         )
 
 
 def new_ledger() -> Ledger:
     """Return an empty ledger."""
-    return Ledger([], [], [], [])
+    return Ledger([])
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,11 @@ class LinearFamily(Family):
     @cached_property
     def mixture(self) -> Ratio:
         """The two-sided likelihood ratio: the equal mixture of h1 and its mirror image against h0."""
-        return Ratio(self.line(self.h1), self.line(self.mirrored()))
+        mirror = self.mirrored()
+        self.check_theta(np.array([mirror]))
+        line = self.line(mirror)
+        require_usable(line, "alternative")
+        return Ratio(self.line(self.h1), line)
 
     def ratio_for(self, *, two_sided: bool) -> Ratio:
         """Return the likelihood ratio of a design with this alternative."""

@@ -55,7 +55,12 @@ class Bernoulli(ExponentialFamily):
         return float(self.p1)
 
     def mirrored(self) -> float:  # noqa: D102 - as in Family
-        return expit(2.0 * log_odds(self.p0) - log_odds(self.p1))
+        mirror = expit(2.0 * log_odds(self.p0) - log_odds(self.p1))
+        if not 1e-300 < mirror < 1.0 or mirror == self.p0:
+            raise DesignError(
+                f"alternative: 'two_sided' given, but p1 = {self.p1!r} has no mirror image about {self.p0!r}"
+            )
+        return mirror
 
     def check_theta(self, theta: FloatArray) -> None:  # noqa: D102 - as in Family
         if not ((theta >= 0.0) & (theta <= 1.0)).all():

@@ -26,6 +26,10 @@ class CountFamily(ExponentialFamily):
     def increment(self, theta: float) -> tuple[int, FloatArray]:
         """Return the law of one count at `theta`: its first value and the probabilities from there on."""
 
+    @abstractmethod
+    def sum_up_to(self, theta: float, x: FloatArray, counts: FloatArray) -> FloatArray:
+        """Return the probability that the sum of this many counts is at most x (>= 0), by broadcasting."""
+
 
 def is_count(xs: FloatArray) -> BoolArray:
     """Return for each value whether it is a whole number from 0 to the largest count."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
+from scipy.special import betainc
 
 from sprt.arrays import ArmArray, BoolArray, FloatArray
 from sprt.errors import DesignError
@@ -82,6 +83,11 @@ class NegativeBinomial(CountFamily):
         require_short(high - low)
         x = np.arange(low, high, dtype=np.float64)
         return law_from_quotients(mode, low, np.log(x + k) - np.log(x + 1.0) + log_q)
+
+    def sum_up_to(self, theta: float, x: FloatArray, counts: FloatArray) -> FloatArray:  # noqa: D102 - as in CountFamily
+        k = self.dispersion
+        some = np.where(counts > 0.0, counts * k, 1.0)
+        return np.where(counts > 0.0, betainc(some, x + 1.0, k / (k + theta)), 1.0)
 
     def mean_statistic(self, theta: float) -> float:  # noqa: D102 - as in LinearFamily
         return theta

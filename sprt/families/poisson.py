@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import numpy as np
+from scipy.special import pdtr
 
 from sprt.arrays import ArmArray, BoolArray, FloatArray
 from sprt.errors import DesignError
@@ -63,6 +64,10 @@ class Poisson(CountFamily):
         require_short(high - low)
         x = np.arange(low, high, dtype=np.float64)
         return law_from_quotients(math.floor(theta), low, math.log(theta) - np.log(x + 1.0))
+
+    def sum_up_to(self, theta: float, x: FloatArray, counts: FloatArray) -> FloatArray:  # noqa: D102 - as in CountFamily
+        result: FloatArray = pdtr(x, theta * counts)
+        return result
 
     def mean_statistic(self, theta: float) -> float:  # noqa: D102 - as in LinearFamily
         return theta
