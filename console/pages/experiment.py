@@ -1,6 +1,6 @@
 """One experiment: verdict in words, the walk between its boundaries, numbers with their meaning, history, commands."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from nicegui import ui
@@ -14,80 +14,15 @@ from console.downloads import folder
 from console.model import ReadModelAwayError, live_point
 from console.orders import KafkaAwayError, NoReplyError, new_id
 from console.pages import parts
+from console.pages.commands import ALLOWED, COMMANDS, KINDS, SAID
 from console.pages.figures import Figures
 from console.pages.rows import address
 from console.pages.shell import follow, set_classes, set_text, shell, tag
 from console.picture import frame
 from console.walk import Points, thinned
-from schemas import events
 
 _SHOWN_POINTS: Final = 1000
 _SENT_AT_MOST: Final = 3000
-
-_COMMANDS: Final[dict[str, dict[str, Any]]] = {
-    "start": {
-        "verb": "Start",
-        "title": "Start a run?",
-        "effect": "A new run opens. Observations from now on are applied, in the order in which they arrive.",
-    },
-    "pause": {
-        "verb": "Pause",
-        "title": "Pause this run?",
-        "effect": "Observations that arrive while it is paused are counted but left out of the walk, for good.",
-        "needs_reason": True,
-    },
-    "resume": {
-        "verb": "Resume",
-        "title": "Resume this run?",
-        "effect": "Observations from now on are applied again; the time limit moves by the length of the pause.",
-    },
-    "stop": {
-        "verb": "Stop the run",
-        "title": "Stop this run?",
-        "effect": "The run ends inconclusive, for good: a test stopped by hand accepts neither hypothesis.",
-        "needs_reason": True,
-        "is_final": True,
-    },
-    "release": {
-        "verb": "Release",
-        "title": "Release the verdict?",
-        "effect": "The verdict that was withheld is published, as it was reached.",
-        "needs_reason": True,
-    },
-    "cancel": {
-        "verb": "Cancel",
-        "title": "Cancel this experiment?",
-        "effect": "The run that waits is given up, and the experiment takes no further runs.",
-        "needs_reason": True,
-        "is_final": True,
-    },
-}
-_ALLOWED: Final = {
-    "DEFINED": ("start",),
-    "RUNNING": ("pause", "stop"),
-    "PAUSED": ("resume", "stop"),
-    "QUEUED": ("cancel",),
-    "HELD": ("release", "stop"),
-    "DECIDED": ("start",),
-    "ARCHIVED": ("start",),
-}
-#: What is said where a verdict would stand, while there is none.
-_SAID: Final = {
-    "PAUSED": ("Paused: observations are counted, but left out of the walk until it is resumed.", ""),
-    "HELD": (
-        "The verdict is withheld.",
-        "A boundary was reached while a check failed, or somebody held the run; later observations do not count.",
-    ),
-    "QUEUED": ("Waiting for a slot.", "It starts by itself as soon as a run before it in its queue has ended."),
-}
-_KINDS: Final[dict[str, type[events.Command]]] = {
-    "start": events.Start,
-    "pause": events.Pause,
-    "resume": events.Resume,
-    "stop": events.Stop,
-    "release": events.Release,
-    "cancel": events.Cancel,
-}
 
 
 class ExperimentPage:
@@ -233,7 +168,7 @@ class ExperimentPage:
 
     def _show_verdict(self, sign: wording.Sign) -> None:
         run = self._run
-        self._verdict.set_visibility(run.outcome is not None or run.state in _SAID)
+        self._verdict.set_visibility(run.outcome is not None or run.state in SAID)
         if run.outcome is not None:
             words, note = wording.verdict(run)
             if run.comment:
@@ -243,7 +178,7 @@ class ExperimentPage:
             if run.disputed:
                 note = f"Disputed: the archive's replay reached another decision. {note}"
         else:
-            words, note = _SAID.get(run.state, ("", ""))
+            words, note = SAID.get(run.state, ("", ""))
         set_classes(self._verdict, f"card verdict {'bad' if run.disputed else sign.tone}")
         set_text(self._verdict_glyph, sign.glyph)
         set_text(self._verdict_words, words)
@@ -252,7 +187,7 @@ class ExperimentPage:
     def _show_buttons(self) -> None:
         latest = self._desk.board.latest(self._run.experiment_id)
         is_newest = latest is None or latest.run <= self._run.run
-        allowed = _ALLOWED.get(self._run.state, ()) if is_newest and not self._run.is_cancelled else ()
+        allowed = ALLOWED.get(self._run.state, ()) if is_newest and not self._run.is_cancelled else ()
         if allowed == self._buttons:
             return
         self._buttons = allowed
@@ -260,10 +195,10 @@ class ExperimentPage:
         with self._actions:
             for kind in allowed:
                 again = kind == "start" and self._run.run
-                text = "Run again" if again else _COMMANDS[kind]["verb"].removesuffix(" the run")
+                text = "Run again" if again else COMMANDS[kind]["verb"].removesuffix(" the run")
                 style = "button primary" if kind in ("start", "resume", "release") else "button"
                 button = tag("button", f"{style} danger" if kind in ("stop", "cancel") else style, text, type="button")
-                button.on("click", lambda _, kind=kind: self._ask.open({"type": kind, **_COMMANDS[kind]}))
+                button.on("click", lambda _, kind=kind: self._ask.open({"type": kind, **COMMANDS[kind]}))
 
     def _show_walk(self, point: LivePoint | None) -> None:
         around, label = frame(self._run, self._walk), self._description(point)
@@ -299,7 +234,7 @@ class ExperimentPage:
 
     async def _confirmed(self, given: dict[str, str]) -> None:
         """Send the command that was confirmed, and show the worker's answer."""
-        kind = _KINDS.get(str(given.get("type")))
+        kind = KINDS.get(str(given.get("type")))
         if kind is None:
             return
         command = msgspec.convert(
