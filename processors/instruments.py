@@ -102,12 +102,16 @@ class Instruments(Collector):
         for state, count in states.items():
             number.add_metric([state.value], count)
         yield number
+        waiting = _family("sprt_queue_waiting")
+        for memory in memories:
+            for name, queue in memory.queues.items():
+                waiting.add_metric([name], len(queue.waiting))
+        yield waiting
         yield from _series(shown)
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Yield the families without values, so that registering asks for none."""
-        yield _family("sprt_experiments")
-        for name in _PER_EXPERIMENT:
+        for name in ("sprt_experiments", "sprt_queue_waiting", *_PER_EXPERIMENT):
             yield _family(name)
 
     def _choose(self, active: dict[str, Experiment]) -> dict[str, Experiment]:

@@ -33,6 +33,8 @@ Ask = Callable[[Memory, Step, Callable[[], bool]], Done | AtBarrier | None]
 _COMMANDS_AT_ONCE = 200
 _PROGRESS_SECONDS = 2.0
 _DUE_SECONDS = 0.2
+_BARRIER_SECONDS = 0.005
+_SOLVING_SECONDS = 0.02
 
 _log = structlog.get_logger("worker")
 
@@ -165,8 +167,10 @@ class PartitionThread(threading.Thread):
         """Return how long control may be waited for: until the next fetch is due, shortly while something waits."""
         if any(self._control.has(name) for name in ("control", "archives", "queues")):
             return 0.0
-        if self._barrier is not None or self._solving is not None:
-            return 0.005
+        if self._barrier is not None:
+            return _BARRIER_SECONDS
+        if self._solving is not None:
+            return min(_SOLVING_SECONDS, self._config.pace_seconds)
         milliseconds = math.ceil((self._next_fetch - time.monotonic()) * 1000)  # the client does not wait for less
         return max(0, milliseconds) / 1000
 
