@@ -3,6 +3,7 @@
 Every record ends in a row or among the undecodable ones, which keep their offset; none is dropped, nothing raises.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, cast
 
@@ -20,11 +21,18 @@ from experiments.batch import (
     Rejected,
 )
 from experiments.planning import Refusal, Solution
+from experiments.texts import shown
 from schemas import codecs, events
 
 _ARM = {None: NONE, "a": 0, "b": 1}
 _COMMAND_NAMES = tuple(str(kind.__struct_config__.tag) for kind in events.COMMANDS)
-_FACT_NAMES = frozenset(("reply", *(kind.__struct_config__.tag for kind in events.LIFECYCLE)))
+_FACT_NAMES = ("reply", *(kind.__struct_config__.tag for kind in events.LIFECYCLE))
+
+
+#: Characters that a command may say; its events repeat them, so the largest command must not make a larger event.
+_LONGEST = {"actor": 200, "reason": 2_000, "message": 2_000, "source": codecs.MAX_SOURCE_LENGTH}
+_MESSAGE = 1_000
+_LARGEST_LIMIT = 10**6
 
 
 class RawRecord(NamedTuple):
@@ -52,7 +60,7 @@ def observation_batch(partition: int, first: int, following: int, records: Seque
         try:
             event = codecs.decode_observation(record.value)
         except codecs.MalformedError as error:
-            undecodable.append(Rejected(record.offset, error.reason, str(error)))
+            undecodable.append(Rejected(record.offset, error.reason, shown(str(error), _MESSAGE)))
             continue
         if record.key is not None and record.key != event.experiment_id.encode():
             message = f"key: {record.key[:80]!r}; allowed: the experiment_id {event.experiment_id!r}, or no key"
@@ -133,14 +141,43 @@ def queue_batch(partition: int, first: int, following: int, records: Sequence[Ra
         try:
             event = cast("events.QueueEvent", codecs.decode(record.value, *events.QUEUE))
         except codecs.MalformedError as error:
-            undecodable.append(Rejected(record.offset, "not_a_command", str(error)[:1000]))
+            undecodable.append(Rejected(record.offset, "not_a_command", shown(str(error), _MESSAGE)))
             continue
-        if codecs.EXPERIMENT_ID.fullmatch(event.queue):
+        wrong = _wrong_with(event)
+        if wrong is None:
             told.append((record.timestamp, event))
         else:
-            message = f"queue: {event.queue[:80]!r}; allowed: [a-z0-9][a-z0-9._-]{{0,62}}"
-            undecodable.append(Rejected(record.offset, "not_a_command", message))
+            undecodable.append(Rejected(record.offset, "not_a_command", wrong))
     return QueueBatch(partition, first, following, tuple(told), tuple(undecodable))
+
+
+def _wrong_with(event: events.QueueEvent) -> str | None:
+    """Return what is wrong with something told of a queue; a queue remembers it, so its size is bounded too."""
+    if not codecs.EXPERIMENT_ID.fullmatch(event.queue):
+        return f"queue: {event.queue[:80]!r}; allowed: [a-z0-9][a-z0-9._-]{{0,62}}"
+    if isinstance(event, events.SlotLimit):
+        fits = 0 <= event.limit <= _LARGEST_LIMIT
+        return None if fits else f"limit: {event.limit}; allowed: 0 to {_LARGEST_LIMIT}"
+    experiment_id, _, run = event.id.rpartition("/")
+    if not codecs.EXPERIMENT_ID.fullmatch(experiment_id) or not re.fullmatch(r"[1-9][0-9]{0,15}", run):
+        return f"id: {event.id[:80]!r}; allowed: <experiment>/<run>"
+    if isinstance(event, events.SlotRequest):
+        if event.id != f"{event.experiment_id}/{event.run}":
+            return f"id: {event.id[:80]!r}; allowed: that of experiment_id and run"
+        if not -100 <= event.priority <= 100:
+            return f"priority: {event.priority}; allowed: -100 to 100"
+    return None
+
+
+def _too_long(command: events.Command) -> str | None:
+    """Return which field of a command is too long or too large, in words."""
+    for name, most in _LONGEST.items():
+        text = getattr(command, name, None)
+        if text is not None and len(text) > most:
+            return f"{name}: {len(text)} characters; allowed: at most {most}"
+    if isinstance(command, events.SourceDone) and not -1 <= command.last_sequence < 2**63:
+        return f"last_sequence: {command.last_sequence}; allowed: -1 (no records) to 2^63 - 1"
+    return None
 
 
 def _control_record(record: RawRecord) -> events.Command | events.SlotGranted | Malformed | Rejected | None:
@@ -168,17 +205,18 @@ def _control_record(record: RawRecord) -> events.Command | events.SlotGranted | 
     if record.key is not None and record.key != event.experiment_id.encode():
         message = f"key: {record.key[:80]!r}; allowed: the experiment_id {event.experiment_id!r}, or no key"
         return Malformed(event.id, event.experiment_id, "key_mismatch", message)
-    return event
+    too_long = _too_long(event)
+    return event if too_long is None else Malformed(event.id, event.experiment_id, "malformed", too_long)
 
 
 def _malformed(record: RawRecord, peek: _Peek | None, error: codecs.MalformedError) -> Malformed | Rejected:
     """Return a reply to give where an id and an experiment can be read, else a record to reject."""
     if peek is None or not isinstance(peek.id, str) or not isinstance(peek.experiment_id, str):
-        return Rejected(record.offset, "not_a_command", str(error)[:1000])
+        return Rejected(record.offset, "not_a_command", shown(str(error), _MESSAGE))
     if not 1 <= len(peek.id) <= codecs.MAX_COMMAND_ID or not codecs.EXPERIMENT_ID.fullmatch(peek.experiment_id):
-        return Rejected(record.offset, "not_a_command", str(error)[:1000])
+        return Rejected(record.offset, "not_a_command", shown(str(error), _MESSAGE))
     if peek.type in _COMMAND_NAMES:
-        return Malformed(peek.id, peek.experiment_id, "malformed", str(error)[:1000])
+        return Malformed(peek.id, peek.experiment_id, "malformed", shown(str(error), _MESSAGE))
     message = f"type: {repr(peek.type)[:80]}; allowed: {', '.join(_COMMAND_NAMES)}"
     return Malformed(peek.id, peek.experiment_id, "unknown_command", message)
 

@@ -11,10 +11,14 @@ from experiments.batch import ControlRecord, Malformed
 from experiments.facts import Moment
 from experiments.memory import Answer, Experiment, State
 from experiments.planning import Refusal, Solution
+from experiments.texts import shown
 from experiments.times import micros
 from schemas import events
 
 REMEMBERED_ANSWERS = 1000
+#: Bytes of a reply's message, and of what is remembered of it: a thousand of these go into one row.
+_LONGEST_MESSAGE = 6_000
+_LONGEST_REMEMBERED = 600
 
 
 def answer(
@@ -82,7 +86,8 @@ def _refusal(experiment: Experiment | None, record: ControlRecord) -> Refusal | 
 def _remember(experiment: Experiment | None, command_id: str, given: Answer) -> Experiment | None:
     if experiment is None:
         return None
-    answers = (*experiment.cold.answers, (command_id, given))[-REMEMBERED_ANSWERS:]
+    kept = replace(given, message=shown(given.message, _LONGEST_REMEMBERED))
+    answers = (*experiment.cold.answers, (command_id, kept))[-REMEMBERED_ANSWERS:]
     return replace(experiment, cold=replace(experiment.cold, answers=answers))
 
 
@@ -92,7 +97,7 @@ def _reply(command_id: str, experiment_id: str, given: Answer, now: Moment) -> e
         experiment_id=experiment_id,
         status=given.status,
         code=given.code,
-        message=given.message,
+        message=shown(given.message, _LONGEST_MESSAGE),
         version=given.version,
         at=now.at,
     )

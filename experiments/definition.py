@@ -5,11 +5,13 @@ the design; the rest describes and schedules it.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints, ValidationError, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
 from experiments.families import Model, Part
 from experiments.problems import DefinitionError, Problem, problems_of
@@ -19,8 +21,21 @@ from experiments.sources import Export, ExternalSource, Health, Retry, Source
 
 __all__ = ["DefinitionError", "ExperimentDefinition", "Problem", "parse"]
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
+_UNSEEN = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+
+
+def _is_visible(given: str) -> str:
+    """Return the text unless it has characters that act on a screen or a file instead of being read."""
+    if found := _UNSEEN.search(given):
+        raise PydanticCustomError(
+            "text", "allowed: text without control characters such as {it}", {"it": ascii(found[0])}
+        )
+    return given
+
+
+_Visible = AfterValidator(_is_visible)
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200), _Visible]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), _Visible]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
 
@@ -31,7 +46,7 @@ class ExperimentDefinition(Part):
     title: Text = ""
     owner: Text = ""
     tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
-    question: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] = ""
+    question: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000), _Visible] = ""
     model: Model
     errors: Errors
     stop: Stop = Stop()

@@ -1,12 +1,17 @@
 """What is wrong with a definition, in words a researcher understands: every problem at once, by field."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from experiments.families import Model
 from experiments.sources import Source
+from experiments.texts import shown
+
+#: So many problems are told at once; more are no help.
+MOST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +37,18 @@ class DefinitionError(ValueError):
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """Return the problems that validating `model` has found."""
-    return [
+    entries = error.errors(include_url=False)
+    problems = [
         Problem(
-            ".".join(str(step) for step in entry["loc"] if step not in _MEMBERS) or "definition",
+            shown(".".join(str(step)[:80] for step in entry["loc"] if step not in _MEMBERS), 200) or "definition",
             "nothing" if entry["type"] == "missing" else _short(entry.get("input")),
-            _allowed(entry["type"], entry["msg"], entry["loc"], model),
+            shown(_allowed(entry["type"], entry["msg"], entry["loc"], model), 500),
         )
-        for entry in error.errors(include_url=False)
+        for entry in entries[:MOST]
     ]
+    if len(entries) > MOST:
+        problems.append(Problem("definition", f"{len(entries) - MOST} further problems", f"shown are the first {MOST}"))
+    return problems
 
 
 def _members(union: Any) -> set[str]:
@@ -61,7 +70,7 @@ def _allowed(kind: str, message: str, location: tuple[int | str, ...], model: ty
 
 def _siblings(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
     """Return the field names that exist where an unknown one was given."""
-    schema = model.model_json_schema()
+    schema = _schema_of(model)
     known = schema["$defs"]
     here: dict[str, Any] = schema
     for step in location[:-1]:
@@ -71,6 +80,11 @@ def _siblings(location: tuple[int | str, ...], model: type[BaseModel]) -> list[s
         if "$ref" in here:
             here = known[here["$ref"].rsplit("/", 1)[1]]
     return sorted(here.get("properties", {}))
+
+
+@cache
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema()
 
 
 def _short(value: object) -> str:

@@ -17,7 +17,7 @@ from experiments.planning import stored_design
 from experiments.sequences import Seen
 from schemas import codecs, events
 
-ROW_VERSION = 1
+ROW_VERSION = 2  # since 2 the missing numbers of a source count down from its highest, so that rows stay small
 POSITION_KEY = b"\x00position"
 _HOT_SUFFIX = b"\x00hot"
 _QUEUE_PREFIX = b"\x00queue/"
@@ -110,7 +110,7 @@ def _hot_row(experiment_id: str, hot: Hot) -> bytes:
                     source=name,
                     lowest=seen.lowest,
                     highest=seen.highest,
-                    missing=sorted(seen.missing),
+                    missing=sorted(seen.highest - number for number in seen.missing),
                     lost=seen.lost,
                 )
                 for name, seen in sorted(hot.sources.items())
@@ -136,13 +136,18 @@ def _hot(row: events.HotRow) -> Hot:
         total=row.total,
         counts=Map(row.counts),
         earlier=Map(row.earlier),
-        sources=Map({s.source: Seen(s.lowest, s.highest, frozenset(s.missing), s.lost) for s in row.sources}),
+        sources=Map({source.source: _seen(source, row.row_version) for source in row.sources}),
         last_applied=row.last_applied_us,
         last_point_at=row.last_point_us,
         last_point_n=row.last_point_n,
         shares=Map({share.name: Share(share.observations, share.total) for share in row.shares}),
         marks=tuple(Share(mark.observations, mark.total) for mark in row.marks),
     )
+
+
+def _seen(row: events.SourceRow, version: int) -> Seen:
+    missing = row.missing if version < 2 else [row.highest - number for number in row.missing]
+    return Seen(row.lowest, row.highest, frozenset(missing), row.lost)
 
 
 def _check_version(version: int, experiment_id: str) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
 from apscheduler.triggers.cron import CronTrigger
-from pydantic import AwareDatetime, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from experiments.durations import Duration
@@ -21,6 +21,17 @@ QueueName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,62
 #: A firing this late has misfired: the worker was away, and `misfire` says what becomes of it.
 GRACE = timedelta(seconds=60)
 _TICK = timedelta(microseconds=1)
+_SHORTEST = 1_000_000  # microseconds between firings
+_YEARS = range(1970, 3000)
+
+
+def _in_our_time(given: datetime) -> datetime:
+    if given.year not in _YEARS:
+        raise PydanticCustomError("time", "allowed: the years 1970 to 2999")
+    return given
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_in_our_time)]
 
 
 class Schedule(Part):
@@ -29,12 +40,12 @@ class Schedule(Part):
     `start_at` alone is one run; `cron` (five fields, in `timezone`) and `every` recur until `max_runs` or `until`.
     """
 
-    start_at: AwareDatetime | None = None
+    start_at: Time | None = None
     cron: Annotated[str, StringConstraints(max_length=200)] | None = None
     every: Duration | None = None
-    timezone: str = "UTC"
+    timezone: Annotated[str, StringConstraints(max_length=100)] = "UTC"
     max_runs: Annotated[int, Field(ge=1, le=10**6)] | None = None
-    until: AwareDatetime | None = None
+    until: Time | None = None
     misfire: Literal["run_once", "skip"] = "run_once"
     overlap: Literal["skip", "queue"] = "skip"
     queue: QueueName | None = None
@@ -44,6 +55,8 @@ class Schedule(Part):
     def _is_one_schedule(self) -> Self:
         if self.cron is not None and self.every is not None:
             raise PydanticCustomError("schedule", "cron and every are given; allowed: one of them")
+        if self.every is not None and self.every < _SHORTEST:
+            raise PydanticCustomError("schedule", "every is less than a second; allowed: 1s or more")
         if self.timezone not in _zones():
             raise PydanticCustomError(
                 "schedule", "timezone '{given}'; allowed: a name such as Europe/Vienna", {"given": self.timezone}

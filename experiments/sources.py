@@ -39,7 +39,7 @@ class SimulatedSource(_Paced):
 
     kind: Literal["simulate"]
     theta: Finite
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**53)] = 0  # what JSON's numbers hold exactly
 
 
 Source = Annotated[ExternalSource | EntropySource | CsvSource | SimulatedSource, Field(discriminator="kind")]
@@ -51,7 +51,7 @@ class Retry(Part):
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 1
     backoff: Duration = 30_000_000
     backoff_factor: Annotated[float, Field(ge=1, le=100, allow_inf_nan=False)] = 2.0
-    on: tuple[Literal["stalled", "failed"], ...] = ("stalled", "failed")
+    on: Annotated[tuple[Literal["stalled", "failed"], ...], Field(max_length=2)] = ("stalled", "failed")
 
 
 Guard = Literal["off", "warn", "hold"]
@@ -74,4 +74,4 @@ Format = Literal["csv", "xlsx", "json", "parquet", "pdf"]
 class Export(Part):
     """Which formats the archive of a run holds; CSV, Parquet and JSON are its proof and always written."""
 
-    formats: tuple[Format, ...] = ("csv", "xlsx", "json", "parquet", "pdf")
+    formats: Annotated[tuple[Format, ...], Field(max_length=5)] = ("csv", "xlsx", "json", "parquet", "pdf")

@@ -58,7 +58,9 @@ class Feed(threading.Thread):
                 log.exception("source_broke", experiment_id=run.experiment_id, run=run.run)
             message = str(error) if isinstance(error, SourceError) else f"{type(error).__name__}: {error}"
             self._say(
-                events.SourceFailed(id=run.command_id, experiment_id=run.experiment_id, actor="runner", message=message)
+                events.SourceFailed(
+                    id=run.command_id, experiment_id=run.experiment_id, actor="runner", message=message[:2000]
+                )
             )
         else:
             if last is not None:

@@ -1,46 +1,127 @@
-"""Whatever is sent, each record has one fate: a reply, a result or a rejection; nothing raises and nothing grows."""
+"""Whatever is sent, each control record has one fate, a reply or a rejection; nothing raises and nothing grows."""
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from experiments.memory import State
-from tests.experiments.story import Story
+from experiments.rows import to_rows
+from schemas import codecs, events
+from schemas.topics import MAX_RECORD_BYTES
+from tests.experiments.story import Story, definition
 
-_TWO_ARMS = {"family": "two_arm_normal", "h0": {"difference": 0.0}, "h1": {"difference": 1.0}, "sd": 1.0}
-_PAIRS = {"family": "paired_bernoulli", "h0": {"odds_ratio": 1.0}, "h1": {"odds_ratio": 2.0}}
+_LARGEST_REPLY = 8_192
+_LARGEST_ROW = 4 * 1024 * 1024  # what the state topic takes
+_NESTED: Any = json.loads("[" * 400 + "]" * 400)
+
+#: What no field is meant to hold.
+HOSTILE: tuple[Any, ...] = (
+    None, True, -1, 0, 2**31, 2**53 + 1, 2**63, -(2**63), 2**64, 10**300, 5e-324, -1e308, 1e308, 1e16, 0.1 + 2e-16,
+    "", " ", "\x00", "\x1b[2J", "\u202egnp.exe", "\ufeff", "Ω" * 5_000, "😀" * 3_000, "\\" * 5_000, '"' * 5_000,
+    "../../etc/passwd", "=cmd|' /C calc'!A0", "'; DROP TABLE runs; --", "${jndi:ldap://x}", "{0.__class__}", "%s%n",
+    "9" * 5_000 + "d", "1s" * 5_000, "1" * 5_000, "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00",
+    "2026-02-30T00:00:00Z", "*/0 * * * *", "0 0 31 2 *", "* * * * * * *", "nan", "Infinity",
+    [], [[]], ["x"] * 5_000, [None], {}, {"": {}}, {"p": []}, {"x" * 5_000: 1}, _NESTED,
+    {str(k): k for k in range(2_000)},
+)  # fmt: skip
+
+#: Bytes that no encoder of ours makes.
+RAW: tuple[bytes, ...] = (
+    b"", b"{", b"{}", b"[]", b"null", b"\x00", b"\x00\x00\x00\x00\x07", b"\xc3\x01", b"\xc3\x01" + bytes(500),
+    b"\xff" * 500,
+    b'{"type":', b'{"type":"stop"', b'{"type":["stop"]}', b"[" * 500_000, b'{"type":' * 100_000, b'{"a":NaN}',
+    b'{"type":"stop","id":"a","experiment_id":"rng-bias","reason":NaN}', b'{"type":"stop","type":"run"}',
+    b'{"type":"stop","id":"\\ud800","experiment_id":"rng-bias"}', b'{"type":"stop","id":"a","experiment_id":"\xff"}',
+    b'{"type":"run","id":"a","experiment_id":"rng-bias","experiment":{"title":1e999}}',
+    b'{"type":"run","id":"a","experiment_id":"rng-bias","experiment":' + b'{"a":' * 300 + b"1" + b"}" * 301,
+)  # fmt: skip
+
+_PATHS = (
+    "id", "title", "owner", "tags", "question", "blinded", "model", "model.family", "model.h0", "model.h0.p",
+    "model.h1.p", "model.alternative", "errors", "errors.alpha", "errors.beta", "errors.thresholds", "stop",
+    "stop.boundaries", "stop.p_value", "stop.max_samples", "stop.min_samples", "stop.at_limit",
+    "stop.max_duration", "stop.stall_timeout", "schedule", "schedule.start_at", "schedule.cron",
+    "schedule.every", "schedule.timezone", "schedule.max_runs", "schedule.until", "schedule.misfire",
+    "schedule.overlap", "schedule.queue", "schedule.priority", "retry", "retry.max_attempts", "retry.backoff",
+    "retry.backoff_factor", "retry.on", "source", "source.kind", "source.rate", "source.seed", "health",
+    "health.gaps", "export", "export.formats", "unheard_of", "model.unheard_of",
+)  # fmt: skip
+_COMMANDS = tuple(str(kind.__struct_config__.tag) for kind in events.COMMANDS)
+_FIELDS = ("type", "id", "experiment_id", "actor", "reason", "expected_version", "expires_at", "source",
+           "last_sequence", "message", "experiment", "unheard_of")  # fmt: skip
 
 
-@pytest.mark.parametrize("model", [_TWO_ARMS, _PAIRS])
-def test_an_observation_without_its_arm_is_rejected_in_words(model: dict[str, object]) -> None:
-    story = Story()
-    story.run(model=model, stop={"max_samples": 20})
-    emissions = story.observe(1.0)
-
-    assert emissions.counts == {"rejected": 1}
-    assert story.rejected[0].message == f"arm: none given; allowed for {model['family']}: a, b"
-    assert story.experiment.cold.state is State.RUNNING
+def _put(into: dict[str, Any], path: list[str], value: Any) -> None:
+    for step in path[:-1]:
+        inner = into.get(step)
+        into[step] = dict(inner) if isinstance(inner, dict) else {}
+        into = into[step]
+    into[path[-1]] = value
 
 
-def test_observations_that_would_wait_without_end_for_a_partner_are_rejected() -> None:
-    story = Story()
-    story.run(model=_PAIRS, stop={"max_samples": 20})
-    story.records([story.raw(values=[1.0] * 5_000, arm="a") for _ in range(3)])
-    story.observe(1.0, arm="a")
-    assert dict(story.experiment.hot.counts) == {"applied": 2, "rejected": 2}
-    story.observe(1.0, arm="b")
-    story.observe(1.0, arm="a")
-
-    assert dict(story.experiment.hot.counts) == {"applied": 4, "rejected": 2}
-    assert "more than 10000 would wait" in story.rejected[0].message
+def _hostile_definition(rng: random.Random) -> bytes:
+    given = definition(
+        source=rng.choice([{"kind": "entropy"}, {"kind": "simulate", "theta": 0.5}, {"kind": "external"}])
+    )
+    for _ in range(rng.choice([1, 1, 1, 2, 5])):
+        _put(given, rng.choice(_PATHS).split("."), rng.choice(HOSTILE))
+    kind = rng.choice(["define", "run"])
+    return json.dumps({"type": kind, "id": "a", "experiment_id": "rng-bias", "experiment": given}).encode()
 
 
-def test_a_source_that_ended_during_a_pause_ends_the_run_when_it_resumes() -> None:
+def _hostile_command(rng: random.Random) -> bytes:
+    command: dict[str, Any] = {"type": rng.choice(_COMMANDS), "id": f"c{rng.random()}", "experiment_id": "rng-bias"}
+    if command["type"] in {"source_done", "source_failed"}:
+        command |= {"source": "s", "last_sequence": 7} if command["type"] == "source_done" else {"message": "broken"}
+    for _ in range(rng.choice([1, 1, 2, 4])):
+        command[rng.choice(_FIELDS)] = rng.choice(HOSTILE)
+    return json.dumps(command).encode()
+
+
+def _hostile_bytes(rng: random.Random) -> bytes:
+    whole = bytearray(rng.choice([_hostile_command, _hostile_definition])(rng))
+    for _ in range(rng.randint(1, 8)):
+        at = rng.randrange(len(whole))
+        change = rng.choice([b"", rng.randbytes(3), b"}", b'"', b"\\u0000"])
+        whole[at : at + rng.randint(0, 4)] = change
+    return bytes(whole)
+
+
+def _judge(story: Story, value: bytes) -> None:
+    """Send a control record and check that it had one fate, and that nothing it led to is large."""
+    emissions = story.control_bytes(value)
+    replies = [event for event in emissions.control if isinstance(event, events.Reply)]
+    fates = len(replies) + len(emissions.rejected) + len(emissions.forwarded)
+    assert fates <= 1
+    if fates == 0:  # only what a partition's owner itself writes is passed over
+        assert json.loads(value)["type"] in {
+            "reply",
+            "slot_granted",
+            *(k.__struct_config__.tag for k in events.LIFECYCLE),
+        }
+    for event in emissions.control:
+        size = len(codecs.encode_json(event))
+        assert size <= (_LARGEST_REPLY if isinstance(event, events.Reply) else MAX_RECORD_BYTES // 4)
+        assert "\x1b" not in getattr(event, "message", "")
+    assert all(len(record.message) <= 1_000 for record in emissions.rejected)
+    assert all(len(row) <= _LARGEST_ROW for _, row in to_rows(story.memory, emissions))
+    story.wait(1)
+
+
+@pytest.mark.parametrize("make", [_hostile_definition, _hostile_command, _hostile_bytes])
+def test_400_hostile_records_each_have_one_fate(make: Callable[[random.Random], bytes]) -> None:
+    rng, story = random.Random(20_260_101), Story()
+    for at in range(400):
+        if at % 40 == 0:
+            story = Story()
+            story.run()
+        _judge(story, make(rng))
+
+
+@pytest.mark.parametrize("value", RAW, ids=range(len(RAW)))
+def test_bytes_that_nobody_encodes_have_one_fate(value: bytes) -> None:
     story = Story()
     story.run()
-    story.observe(1.0, source="s", sequence=0)
-    story.command("pause")
-    story.command("source_done", source="s", last_sequence=1)
-    story.observe(0.0, source="s", sequence=1)
-    assert story.experiment.cold.state is State.PAUSED
-    story.command("resume")
-
-    assert (story.decision.reason, story.decision.n, story.decision.offset) == ("source_exhausted", 1, 2)
+    _judge(story, value)

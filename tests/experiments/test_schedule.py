@@ -67,7 +67,7 @@ def test_max_runs_and_until_end_a_schedule() -> None:
     assert len(_firings(_schedule(every="1h", until=DEFINED + timedelta(hours=2)), 99)) == 3
 
 
-@given(st.integers(1, 10**6), st.integers(0, 10**9))
+@given(st.integers(1_000, 10**6), st.integers(0, 10**9))
 def test_the_next_firing_of_an_interval_is_later_by_at_most_one_interval(step: int, later: int) -> None:
     schedule, after = _schedule(every=f"{step}ms"), DEFINED + timedelta(milliseconds=later)
     due = next_firing(schedule, DEFINED, after, 3)
