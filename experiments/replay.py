@@ -37,7 +37,7 @@ class Replica:
         self._id = defined.experiment_id
         experiment = evolve(evolve(None, defined), started)
         self._memory = Memory(0, 1, Map({self._id: experiment}))
-        self._later = list(later)
+        self._later = [event for event in later if not _by_observation(event)]  # those it finds itself
         self.decision: events.Decision | None = None
 
     @property
@@ -51,7 +51,7 @@ class Replica:
         rows = np.flatnonzero(np.isin(batch.experiment, here))
         while len(rows):
             event = self._later[0] if self._later else None
-            if event is None or _by_observation(event) or event.offset is None:
+            if event is None or event.offset is None:
                 ready = len(rows)
             else:
                 ready = int(np.searchsorted(batch.offset[rows], event.offset))
@@ -71,8 +71,8 @@ class Replica:
         return self.decision
 
     def _apply(self, event: events.Lifecycle) -> None:
-        """Take an event of commands or the clock as given; what observations lead to, the replica has found itself."""
-        if self.decision is not None or _by_observation(event):
+        """Take an event of commands or the clock as given."""
+        if self.decision is not None:
             return
         now = Moment(event.at, event.partition or 0, event.offset or 0)
         made: Sequence[events.Lifecycle] = ()
