@@ -16,6 +16,7 @@ import numpy as np
 from sprt.arrays import FloatArray
 from sprt.errors import DesignError
 from sprt.families.base import Family, LinearFamily, require_finite
+from sprt.stopping import TIE
 from sprt.thresholds import ville_thresholds, wald_thresholds
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Design:
 
         return certify(self)
 
-    @property
+    @cached_property
     def is_two_sided(self) -> bool:
         """Whether the likelihood ratio is the mixture of h1 and its mirror image."""
         return self.alternative == "two_sided"
@@ -116,6 +117,11 @@ class Design:
     def effective_upper(self) -> float:
         """The lowest line at which H1 is accepted."""
         return min(self.upper, self.p_line)
+
+    @cached_property
+    def levels(self) -> tuple[float, float, float, float]:
+        """What a walk is compared with: upper, lower and p line with the tolerance for ties, and the limit (or inf)."""
+        return self.upper - TIE, self.lower + TIE, self.p_line - TIE, float(self.max_n or math.inf)
 
     @cached_property
     def midpoint(self) -> float:

@@ -11,7 +11,7 @@ from sprt.arrays import BoolArray, FloatArray
 from sprt.memoryless import Ramp, make_ramp
 from sprt.ratio import Line
 from sprt.rules import Rules, Start
-from sprt.stopping import LEVELS, Law, LimitTail, StopMasses, grouped, summarise, swapped
+from sprt.stopping import LEVELS, Law, LimitTail, StopMasses, grouped, neighbours, summarise, swapped
 
 WIDEST_TILT: Final = 16.0  # beyond e^16 between the lines, cancellation would cost more than seven digits
 FULL: Final = 1.0 - 1e-11
@@ -60,6 +60,10 @@ def exponential_law(
     """Return the law of the stopping time at each rate; densities are kept at the rate `middle` where it serves."""
     turned = turn(line, rules, start)
     shared = is_mild(turned, rates, middle)
+    far = np.flatnonzero(~shared)
+    groups = [np.flatnonzero(shared)] if shared.any() else []
+    reach = 0.9 * WIDEST_TILT * turned.line.slope / (turned.rules.upper - turned.rules.lower)
+    groups += [far[group] for group in neighbours(rates[far], reach)]
 
     def law(some: FloatArray) -> Law:
         if rules.max_n is not None:
@@ -67,7 +71,7 @@ def exponential_law(
         found = memoryless.endless_law(ramp_for(turned, some, start, middle), some, start.n, levels)
         return found if line.slope > 0 else replace(found, p_accept_h1=found.p_accept_h0, p_accept_h0=found.p_accept_h1)
 
-    return grouped(rates, shared, law)
+    return grouped(rates, groups, law)
 
 
 def exponential_stops(
@@ -103,4 +107,4 @@ def is_mild(turned: Turned, rates: FloatArray, middle: float) -> BoolArray:
 def ramp_for(turned: Turned, rates: FloatArray, start: Start, middle: float) -> Ramp:
     """Return the discretised walk kept at a rate that suits these rates."""
     suits = bool(is_mild(turned, rates, middle).all())
-    return turned.ramp(start, middle if suits else float(rates.mean()))
+    return turned.ramp(start, middle if suits else 0.5 * float(rates.min() + rates.max()))

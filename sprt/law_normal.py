@@ -18,7 +18,7 @@ from sprt.gaussian import gaussian_stops
 from sprt.nystrom import FINEST, RHO, Strip, make_strip
 from sprt.ratio import Line, Ratio
 from sprt.rules import Rules, Start
-from sprt.stopping import LEVELS, Law, StopMasses, grouped, joined, summarise
+from sprt.stopping import LEVELS, Law, StopMasses, grouped, joined, one_and_singles, summarise
 
 FEWEST_STEPS: Final = 400  # a coarser walk still makes this many steps to the limit
 LOST: Final = 1e-10  # mass a tilt has lost, beyond which a theta gets a recursion of its own
@@ -61,7 +61,7 @@ def strip_law(delta: float, rules: Rules, drifts: FloatArray, start: Start, leve
             return nystrom.endless_law(strip, some / delta - 0.5, start.n, levels)
         return joined([summarise(part, levels) for part in strip_parts(strip, some / delta - 0.5, rules, start)])
 
-    return grouped(drifts, mild, law)
+    return grouped(drifts, one_and_singles(mild), law)
 
 
 def normal_stops(
@@ -152,7 +152,7 @@ def look_by_look(stops: Callable[[FloatArray], StopMasses], drifts: FloatArray, 
     good = first.mass_error < LOST
     if good.all():
         return first
-    return grouped(drifts, good, lambda some: summarise(stops(some), levels))
+    return grouped(drifts, one_and_singles(good), lambda some: summarise(stops(some), levels))
 
 
 def coarser_law(

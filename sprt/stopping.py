@@ -172,8 +172,24 @@ def reordered(law: Law, order: IntArray) -> Law:
     )
 
 
-def grouped(values: FloatArray, shared: BoolArray, law: Callable[[FloatArray], Law]) -> Law:
-    """Return the law at all values, from one computation for the shared ones and one each for the others."""
-    groups = [np.flatnonzero(shared)] if shared.any() else []
-    groups += [np.array([k]) for k in np.flatnonzero(~shared)]
+def grouped(values: FloatArray, groups: list[IntArray], law: Callable[[FloatArray], Law]) -> Law:
+    """Return the law at all values, computed group by group."""
     return reordered(joined([law(values[group]) for group in groups]), np.argsort(np.concatenate(groups)))
+
+
+def one_and_singles(together: BoolArray) -> list[IntArray]:
+    """Return the indices that go together as one group, and each of the others as one of its own."""
+    shared = [np.flatnonzero(together)] if together.any() else []
+    return shared + [np.array([k]) for k in np.flatnonzero(~together)]
+
+
+def neighbours(values: FloatArray, reach: float) -> list[IntArray]:
+    """Return groups of values that lie within `reach` of the middle of their group."""
+    order = np.argsort(values, kind="stable")
+    groups: list[list[int]] = []
+    for k in order.tolist():
+        if groups and values[k] - values[groups[-1][0]] < 2.0 * reach:
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    return [np.array(group) for group in groups]

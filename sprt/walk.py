@@ -4,7 +4,6 @@
 real sums grow strictly left to right. On one observation a boundary comes before the p rule, and that before the limit.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,9 +85,11 @@ def fold(design: Design, state: State, xs: ArrayLike, arms: ArrayLike | None = N
     ObservationError
         If any value lies outside the support or is not finite, or the arms are missing or wrong.
     """
+    if arms is None and isinstance(design.model, ExponentialFamily):
+        few = read_few(design.model, xs)
+        if few is not None:
+            return fold_few(design, design.model, state, few)
     values, sides, paired = read_batch(design, state, xs, arms)
-    if values.shape[0] <= FEW and isinstance(design.model, ExponentialFamily):
-        return fold_few(design, design.model, state, values)
     for begin in range(0, values.shape[0], CHUNK):
         part = slice(begin, begin + CHUNK)
         state, index = fold_chunk(design, state, values[part], None if sides is None else sides[part])
@@ -135,13 +136,14 @@ def rule_at(design: Design, state: State) -> str | None:
     n = state.n
     if n == 0 or not design.is_tested(n):
         return None
-    if state.llr >= design.upper - TIE:
+    upper, lower, p_line, limit = design.levels
+    if state.llr >= upper:
         return "boundary_upper"
-    if state.llr <= design.lower + TIE:
+    if state.llr <= lower:
         return "boundary_lower"
-    if state.max_llr >= design.p_line - TIE:
+    if state.max_llr >= p_line:
         return "p_threshold"
-    if design.max_n is not None and n >= design.max_n:
+    if n >= limit:
         return "max_samples"
     return None
 
@@ -197,22 +199,33 @@ def read_arms(design: Design, values: FloatArray, arms: ArrayLike | None) -> Arm
     return sides.astype(np.int8)
 
 
-def fold_few(design: Design, model: ExponentialFamily, state: State, values: FloatArray) -> tuple[State, int | None]:
+def read_few(model: ExponentialFamily, xs: ArrayLike) -> list[float] | None:
+    """Return a short flat batch of allowed numbers as it is, None for anything else: that is read with more care."""
+    if isinstance(xs, np.ndarray):
+        if xs.ndim != 1 or xs.dtype != np.float64 or xs.shape[0] > FEW:
+            return None
+        values: list[float] = xs.tolist()
+    elif isinstance(xs, list) and len(xs) <= FEW and all(type(x) is float for x in xs):
+        values = xs
+    else:
+        return None
+    allows = model.allows
+    return values if all(allows(x) for x in values) else None
+
+
+def fold_few(design: Design, model: ExponentialFamily, state: State, values: list[float]) -> tuple[State, int | None]:
     """Fold a handful of observations by the same operations, one by one."""
-    ratio = model.mixture if design.is_two_sided else model.ratio
-    integer = model.integer
+    ratio = model.ratio_for(two_sided=design.is_two_sided)
+    integer, centre = model.integer, model.centre
     t: float = state.counts[0] if integer else state.sums[0]
     n, llr, max_llr = state.n, state.llr, state.max_llr
-    upper, lower, p_line = design.upper - TIE, design.lower + TIE, design.p_line - TIE
-    limit = math.inf if design.max_n is None else design.max_n
-    centre = model.centre
-    for index, x in enumerate(values.tolist()):
+    upper, lower, p_line, limit = design.levels
+    for index, x in enumerate(values):
         t += x - centre
         n += 1
         llr = ratio.llr_of(t, n)
         max_llr = max(max_llr, llr)
-        ends = llr >= upper or llr <= lower or max_llr >= p_line or n >= limit
-        if ends and design.is_tested(n):
+        if (llr >= upper or llr <= lower or max_llr >= p_line or n >= limit) and design.is_tested(n):
             return state_of(n, llr, max_llr, t, integer=integer), index
     return state_of(n, llr, max_llr, t, integer=integer), None
 
@@ -225,27 +238,24 @@ def state_of(n: int, llr: float, max_llr: float, t: float, *, integer: bool) -> 
 def fold_chunk(design: Design, state: State, values: FloatArray, sides: ArmArray | None) -> tuple[State, int | None]:
     """Fold one chunk: two reductions tell that nothing crossed; only otherwise is the crossing looked for."""
     walk = design.model.walk(state, values, sides, two_sided=design.is_two_sided)
-    n, llr = walk.n, walk.llr
-    last = llr.shape[0] - 1
+    llr = walk.llr
+    upper, lower, p_line, limit = design.levels
     max_llr = max(state.max_llr, float(llr.max()))
-    quiet = (
-        max_llr < min(design.upper, design.p_line) - TIE
-        and float(llr.min()) > design.lower + TIE
-        and (design.max_n is None or n[last] < design.max_n)
-    )
-    index = None if quiet else first_crossing(design, state, n, llr)
-    k = last if index is None else index
+    quiet = max_llr < min(upper, p_line) and float(llr.min()) > lower and state.n + llr.shape[0] < limit
+    index = None if quiet else first_crossing(design, state, walk.n(), llr)
+    k = llr.shape[0] - 1 if index is None else index
     if index is not None:
         max_llr = max(state.max_llr, float(llr[: k + 1].max()))
-    counts, sums, waiting = walk.at(k)
-    return State(int(n[k]), float(llr[k]), max_llr, counts, sums, waiting), index
+    n, counts, sums, waiting = walk.at(k)
+    return State(n, float(llr[k]), max_llr, counts, sums, waiting), index
 
 
 def first_crossing(design: Design, state: State, n: FloatArray, llr: FloatArray) -> int | None:
     """Return the index of the first tested observation at which a rule ends the run, or None."""
-    ends = (llr >= design.upper - TIE) | (llr <= design.lower + TIE)
+    upper, lower, p_line, _ = design.levels
+    ends = (llr >= upper) | (llr <= lower)
     if design.p_value is not None:
-        ends |= np.maximum(np.maximum.accumulate(llr), state.max_llr) >= design.p_line - TIE
+        ends |= np.maximum(np.maximum.accumulate(llr), state.max_llr) >= p_line
     if design.max_n is not None:
         ends |= n >= design.max_n
     ends &= n >= max(design.min_n, 1)

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
@@ -19,14 +19,17 @@ from sprt.errors import DesignError
 from sprt.ratio import Line, Ratio
 from sprt.state import State
 
+# n, integer statistics, real statistics, and what waits for a partner
+Statistics: TypeAlias = tuple[int, tuple[int, ...], tuple[float, ...], str]
+
 
 @dataclass(slots=True)
 class Walk:
-    """A batch of the walk: after each observation its `n` and LLR, and the statistics at any of them."""
+    """A batch of the walk: after each observation its LLR and its n, and the statistics at any of them."""
 
-    n: FloatArray
     llr: FloatArray
-    at: Callable[[int], tuple[tuple[int, ...], tuple[float, ...], str]]
+    n: Callable[[], FloatArray]
+    at: Callable[[int], Statistics]
 
 
 class Family(ABC):
@@ -146,22 +149,34 @@ class ExponentialFamily(LinearFamily):
     def start(self) -> tuple[tuple[int, ...], tuple[float, ...]]:  # noqa: D102 - as in Family
         return ((0,), ()) if self.integer else ((), (0.0,))
 
+    @abstractmethod
+    def allows(self, x: float) -> bool:
+        """Return what `supports` returns, for one number."""
+
     def side(self, state: State) -> str:  # noqa: D102 - as in Family
         t = float(state.counts[0] if self.integer else state.sums[0])
         return self.direction if self.mixture.favours_first(t, state.n) else opposite(self.direction)
 
     def walk(self, state: State, xs: FloatArray, arms: ArmArray | None, *, two_sided: bool) -> Walk:  # noqa: ARG002, D102 - one arm; as in Family
         ratio = self.ratio_for(two_sided=two_sided)
-        size = xs.shape[0]
-        totals = np.empty(size + 1)
-        totals[0] = state.counts[0] if self.integer else state.sums[0]
-        np.subtract(xs, self.centre, out=totals[1:])
-        np.cumsum(totals, out=totals)  # strictly left to right, the carried total first
-        t = totals[1:]
-        n = np.arange(state.n + 1, state.n + size + 1, dtype=np.float64)
+        if self.integer:  # a running sum of integers takes a third of the time of one of floats
+            t = np.cumsum(xs.astype(np.int64)).astype(np.float64)
+            if state.counts[0]:
+                t += state.counts[0]
+        else:
+            totals = np.empty(xs.shape[0] + 1)
+            totals[0] = state.sums[0]
+            np.subtract(xs, self.centre, out=totals[1:])
+            t = np.cumsum(totals, out=totals)[1:]  # strictly left to right, the carried total first
+        before, n = state.n, numbered(state.n, xs.shape[0])
         if self.integer:
-            return Walk(n, ratio.llr(t, n), lambda k: ((int(t[k]),), (), ""))
-        return Walk(n, ratio.llr(t, n), lambda k: ((), (float(t[k]),), ""))
+            return Walk(ratio.llr(t, n()), n, lambda k: (before + k + 1, (int(t[k]),), (), ""))
+        return Walk(ratio.llr(t, n()), n, lambda k: (before + k + 1, (), (float(t[k]),), ""))
+
+
+def numbered(n: int, size: int) -> Callable[[], FloatArray]:
+    """Return what makes the n of a batch, one for each observation: an array that its user may overwrite."""
+    return lambda: np.arange(n + 1, n + size + 1, dtype=np.float64)
 
 
 def opposite(direction: str) -> str:

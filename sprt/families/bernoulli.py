@@ -70,6 +70,9 @@ class Bernoulli(ExponentialFamily):
         result: BoolArray = (xs == 0.0) | (xs == 1.0)
         return result
 
+    def allows(self, x: float) -> bool:  # noqa: D102 - as in ExponentialFamily
+        return x in (0.0, 1.0)
+
     def line(self, theta: float) -> Line:  # noqa: D102 - as in LinearFamily
         # z = x log(p1/p0) + (1-x) log((1-p1)/(1-p0)), written as slope x + drift
         success = log_quotient(theta, self.p0, theta - self.p0)

@@ -22,6 +22,9 @@ class CountFamily(ExponentialFamily):
     is_lattice: ClassVar[bool] = True
     integer: ClassVar[bool] = True
 
+    def allows(self, x: float) -> bool:  # noqa: D102 - as in ExponentialFamily
+        return 0.0 <= x <= LARGEST_COUNT and x == math.floor(x)
+
     @abstractmethod
     def increment(self, theta: float) -> tuple[int, FloatArray]:
         """Return the law of one count at `theta`: its first value and the probabilities from there on."""

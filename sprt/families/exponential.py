@@ -49,6 +49,9 @@ class Exponential(ExponentialFamily):
         result: BoolArray = (xs >= 0.0) & (xs <= LARGEST)
         return result
 
+    def allows(self, x: float) -> bool:  # noqa: D102 - as in ExponentialFamily
+        return 0.0 <= x <= LARGEST
+
     def line(self, theta: float) -> Line:  # noqa: D102 - as in LinearFamily
         # z = log(l1/l0) - (l1 - l0) x
         return Line(slope=self.rate0 - theta, drift=log_quotient(theta, self.rate0, theta - self.rate0))

@@ -13,7 +13,7 @@ from scipy.optimize import brentq
 
 from sprt.arrays import ArmArray, BoolArray, FloatArray
 from sprt.errors import DesignError
-from sprt.families.base import Family, Walk, require_different, require_finite
+from sprt.families.base import Family, Walk, numbered, require_different, require_finite
 from sprt.gsprt import gsprt_llr
 from sprt.state import State
 
@@ -76,9 +76,9 @@ class Multinomial(Family):
     def walk(self, state: State, xs: FloatArray, arms: ArmArray | None, *, two_sided: bool) -> Walk:  # noqa: ARG002, D102 - one arm, one side; as in Family
         seen = xs[:, None] == np.arange(self.categories)[None, :]
         counts = np.asarray(state.counts)[None, :] + np.cumsum(seen, axis=0)
-        n = np.arange(state.n + 1, state.n + xs.shape[0] + 1, dtype=np.float64)
+        n = numbered(state.n, xs.shape[0])
         llr = np.asarray(gsprt_llr(counts, self.elo0, self.elo1, self.model))
-        return Walk(n, llr, lambda k: (tuple(int(count) for count in counts[k]), (), ""))
+        return Walk(llr, n, lambda k: (state.n + k + 1, tuple(int(count) for count in counts[k]), (), ""))
 
     def probabilities(self, elo: float) -> FloatArray:
         """Return one law of the scores with this effect: for simulation, the even law tilted until it has it."""

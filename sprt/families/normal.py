@@ -56,6 +56,9 @@ class Normal(ExponentialFamily):
         result: BoolArray = np.abs(xs) <= LARGEST
         return result
 
+    def allows(self, x: float) -> bool:  # noqa: D102 - as in ExponentialFamily
+        return abs(x) <= LARGEST
+
     def line(self, theta: float) -> Line:  # noqa: D102 - as in LinearFamily
         # z is (theta - mean0)/sd^2 times the distance of x from the midpoint of both means
         shift = (theta - self.mean0) / self.sd

@@ -13,7 +13,7 @@ import numpy as np
 
 from sprt.arrays import ArmArray, BoolArray, FloatArray, IntArray
 from sprt.errors import DesignError
-from sprt.families.base import LinearFamily, Walk, opposite, require_different, require_finite
+from sprt.families.base import LinearFamily, Statistics, Walk, opposite, require_different, require_finite
 from sprt.families.bernoulli import Bernoulli
 from sprt.ratio import Line
 from sprt.state import State
@@ -110,7 +110,7 @@ class PairedBernoulli(LinearFamily):
         successes[completed] = values[1][:pairs] > values[0][:pairs]
         n = state.n + np.cumsum(discordant)
         t = state.counts[0] + np.cumsum(successes)
-        return Walk(n, ratio.llr(t, n), statistics(t, completed, values, arrival))
+        return Walk(ratio.llr(t, n), lambda: n, statistics(n, t, completed, values, arrival))
 
     def mean_statistic(self, theta: float) -> float:  # noqa: D102 - as in LinearFamily
         return probability(theta)
@@ -140,17 +140,17 @@ def waiting_values(waiting: str, arm: int) -> FloatArray:
 
 
 def statistics(
-    t: FloatArray, completed: IntArray, values: list[FloatArray], arrival: list[IntArray]
-) -> Callable[[int], tuple[tuple[int, ...], tuple[float, ...], str]]:
+    n: FloatArray, t: FloatArray, completed: IntArray, values: list[FloatArray], arrival: list[IntArray]
+) -> Callable[[int], Statistics]:
     """Return the function that gives the statistics after any observation of the batch."""
 
-    def at(k: int) -> tuple[tuple[int, ...], tuple[float, ...], str]:
+    def at(k: int) -> Statistics:
         used = int(np.searchsorted(completed, k, side="right"))
         for arm in (0, 1):
             arrived = int(np.searchsorted(arrival[arm], k, side="right"))
             if arrived > used:
                 left = values[arm][used:arrived].astype(np.uint8) + ord("0")
-                return (int(t[k]),), (), "ab"[arm] + left.tobytes().decode("ascii")
-        return (int(t[k]),), (), ""
+                return int(n[k]), (int(t[k]),), (), "ab"[arm] + left.tobytes().decode("ascii")
+        return int(n[k]), (int(t[k]),), (), ""
 
     return at

@@ -12,7 +12,7 @@ import numpy as np
 
 from sprt.arrays import LARGEST, ArmArray, BoolArray, FloatArray
 from sprt.errors import DesignError
-from sprt.families.base import Family, Walk, opposite, require_different, require_finite
+from sprt.families.base import Family, Statistics, Walk, numbered, opposite, require_different, require_finite
 from sprt.ratio import LOG_2
 from sprt.state import State
 from sprt.student import student_y_llr
@@ -116,12 +116,17 @@ class StudentT(Family):
                 np.cumsum(np.concatenate(([total], deviation)))[1:],
                 np.cumsum(np.concatenate(([squares], deviation * deviation)))[1:],
             ]
-        n = np.arange(state.n + 1, state.n + xs.shape[0] + 1, dtype=np.float64)
+        n = numbered(state.n, xs.shape[0])
 
-        def at(k: int) -> tuple[tuple[int, ...], tuple[float, ...], str]:
-            return tuple(int(count[k]) for count in counts), tuple(float(column[k]) for column in columns), ""
+        def at(k: int) -> Statistics:
+            return (
+                state.n + k + 1,
+                tuple(int(count[k]) for count in counts),
+                tuple(float(column[k]) for column in columns),
+                "",
+            )
 
-        return Walk(n, self.llr(two_sided, *counts, *columns), at)
+        return Walk(self.llr(two_sided, *counts, *columns), n, at)
 
     def llr(self, two_sided: bool, *statistics: FloatArray) -> FloatArray:
         """Return the log-likelihood ratio of the t statistics, 0 where there is none."""

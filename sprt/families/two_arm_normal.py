@@ -11,7 +11,16 @@ import numpy as np
 
 from sprt.arrays import LARGEST, ArmArray, BoolArray, FloatArray
 from sprt.errors import DesignError
-from sprt.families.base import LinearFamily, Walk, opposite, require_different, require_finite, require_usable
+from sprt.families.base import (
+    LinearFamily,
+    Statistics,
+    Walk,
+    numbered,
+    opposite,
+    require_different,
+    require_finite,
+    require_usable,
+)
 from sprt.ratio import Line
 from sprt.state import State
 
@@ -91,12 +100,17 @@ class TwoArmNormal(LinearFamily):
             sums.append(np.cumsum(np.concatenate(([state.sums[1 + arm]], np.where(mine, deviations, 0.0))))[1:])
         t, information = self.score(counts[0], counts[1], sums[0], sums[1])
         ratio = self.ratio_for(two_sided=two_sided)
-        n = np.arange(state.n + 1, state.n + xs.shape[0] + 1, dtype=np.float64)
+        n = numbered(state.n, xs.shape[0])
 
-        def at(k: int) -> tuple[tuple[int, ...], tuple[float, ...], str]:
-            return (int(counts[0][k]), int(counts[1][k])), (first, float(sums[0][k]), float(sums[1][k])), ""
+        def at(k: int) -> Statistics:
+            return (
+                state.n + k + 1,
+                (int(counts[0][k]), int(counts[1][k])),
+                (first, float(sums[0][k]), float(sums[1][k])),
+                "",
+            )
 
-        return Walk(n, ratio.llr(t, information), at)
+        return Walk(ratio.llr(t, information), n, at)
 
     def mean_statistic(self, theta: float) -> float:
         """Return it for a and b in turn, in the long run."""
