@@ -3,16 +3,45 @@
 The limits of the queues keep memory flat under any backlog; the short back-off keeps them from starving the reader.
 """
 
+import math
 import ssl
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import faust
-from confluent_kafka import Consumer, Producer
+import structlog
+from confluent_kafka import Consumer, KafkaError, Producer
 
 #: A record's value as the log takes it, state rows included; what is larger never reaches a producer.
 _LARGEST_MESSAGE = 4 * 1024 * 1024
 _TRANSACTION_TIMEOUT_MS = 30_000
+
+#: What a read answers while a partition's leader moves or restarts; the client asks again by itself. Everything else
+#: ends the worker: after a record that cannot be read, for one, the client would go on behind it.
+TRANSIENT = frozenset(
+    {
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+        KafkaError.BROKER_NOT_AVAILABLE,
+        KafkaError.OFFSET_NOT_AVAILABLE,
+        KafkaError.REQUEST_TIMED_OUT,
+        KafkaError.KAFKA_STORAGE_ERROR,
+        KafkaError._TRANSPORT,  # noqa: SLF001  the library's names for its local errors
+        KafkaError._ALL_BROKERS_DOWN,  # noqa: SLF001  same
+        KafkaError._TIMED_OUT,  # noqa: SLF001  same
+    }
+)
+
+#: librdkafka's lines to stderr, one per client and attempt, would bury ours: only what is critical.
+LOG_LEVEL = 2
+_OUTAGE_SECONDS = 10.0
+
+_log = structlog.get_logger("worker")
+_last_outage = -math.inf
 
 
 def transactional_producer(kafka: Mapping[str, str], transactional_id: str) -> Producer:
@@ -23,6 +52,7 @@ def transactional_producer(kafka: Mapping[str, str], transactional_id: str) -> P
             "linger.ms": 100,  # a commit flushes at once; until then records gather into large batches
             "queue.buffering.max.messages": 0,  # one transaction at a time: its batch is the bound
             "message.max.bytes": _LARGEST_MESSAGE,
+            "log_level": LOG_LEVEL,
             **kafka,
             "transactional.id": transactional_id,
             "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
@@ -38,6 +68,8 @@ def reader(kafka: Mapping[str, str], group: str) -> Consumer:
             "queued.max.messages.kbytes": 16_384,
             "max.partition.fetch.bytes": 262_144,
             "fetch.queue.backoff.ms": 5,  # with the default of 1 s the small queues above would make the reader sleep
+            "log_level": LOG_LEVEL,
+            "error_cb": _tell_outage,
             **kafka,
             "group.id": group,
             "isolation.level": "read_committed",
@@ -47,6 +79,14 @@ def reader(kafka: Mapping[str, str], group: str) -> Consumer:
             "auto.offset.reset": "error",  # retention that overtook the position is an alarm, never a jump
         }
     )
+
+
+def _tell_outage(error: KafkaError) -> None:
+    """Say that no broker answers, once in a while for all clients; they go on trying by themselves."""
+    global _last_outage  # noqa: PLW0603  one rhythm for all clients of the process
+    if error.code() == KafkaError._ALL_BROKERS_DOWN and time.monotonic() > _last_outage + _OUTAGE_SECONDS:  # noqa: SLF001  the library's name for a local error
+        _last_outage = time.monotonic()
+        _log.warning("kafka_unreachable", error=error.str())
 
 
 def faust_settings(kafka: Mapping[str, str]) -> dict[str, Any]:

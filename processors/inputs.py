@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from experiments.columns import RawRecord
+from processors.clients import TRANSIENT
 
 
 class PositionLostError(Exception):
@@ -99,7 +100,7 @@ class Reader:
                 f"{message.topic()} partition {message.partition()}: the position {self._reached[name]} is not in the "
                 f"log (kept: {low} to {high}); records were deleted before they were counted"
             )
-        elif not error.retriable():
+        elif error.code() not in TRANSIENT:
             raise KafkaException(error)
 
     def has(self, name: str) -> bool:

@@ -11,6 +11,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from experiments.memory import Memory
 from experiments.rows import load
+from processors.clients import TRANSIENT
 from processors.inputs import Delivered
 
 T = TypeVar("T")
@@ -73,6 +74,6 @@ def _offset_after(message: Message) -> int:
         return offset + 1
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  the library's name for a local event
         return offset
-    if error.retriable():
+    if error.code() in TRANSIENT:
         return 0
     raise KafkaException(error)

@@ -1,25 +1,45 @@
 """Where a log ends at this moment, records of open transactions included: what a barrier has to wait for."""
 
+import contextlib
+import time
 from collections.abc import Mapping
 
-from confluent_kafka import IsolationLevel, TopicPartition
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # documented as public
 
-_TIMEOUT = 10.0
+from processors.clients import LOG_LEVEL, TRANSIENT
+
+_ONE_ANSWER = 10.0
+_ALL_ANSWERS = 60.0
+_TRANSIENT = TRANSIENT | {KafkaError._NOENT}  # noqa: SLF001  the library's name for "no leader at present"
 
 
 class Watermarks:
     """Asks the cluster for ends of partitions; one for all threads."""
 
     def __init__(self, kafka: Mapping[str, str]) -> None:
-        self._admin = AdminClient(dict(kafka))
+        self._admin = AdminClient({"log_level": LOG_LEVEL, **kafka})
 
     def end(self, topic: str, partition: int) -> int:
-        """Return the offset that the next record of the partition will get."""
-        part = TopicPartition(topic, partition)
+        """Return the offset that the next record of the partition will get; asks again while its leader moves."""
+        deadline = time.monotonic() + _ALL_ANSWERS
+        while True:
+            try:
+                return self._asked(TopicPartition(topic, partition))
+            except KafkaException as error:
+                if error.args[0].code() not in _TRANSIENT or time.monotonic() > deadline:
+                    raise
+                self._look_for_the_leader(topic)
+
+    def _look_for_the_leader(self, topic: str) -> None:
+        """Bring the client's idea of who leads up to date: by itself it would ask a former leader for minutes."""
+        with contextlib.suppress(KafkaException):
+            self._admin.list_topics(topic, timeout=_ONE_ANSWER)
+        time.sleep(0.1)
+
+    def _asked(self, part: TopicPartition) -> int:
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # of the library
         asked = self._admin.list_offsets(
-            {part: OffsetSpec.latest()},  # type: ignore[no-untyped-call]  # of the library
-            isolation_level=IsolationLevel.READ_UNCOMMITTED,
-            request_timeout=_TIMEOUT,
+            {part: latest}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_ONE_ANSWER
         )
         return int(asked[part].result().offset)

@@ -48,8 +48,8 @@ def run(config: WorkerConfig) -> None:
         If no broker answers at the start. Later on, failures end the process with exit code 70.
     """
     check_topics(config.kafka, config.topics, config.partitions)
-    for name in ("faust", "mode", "aiokafka"):
-        logging.getLogger(name).setLevel(logging.ERROR)  # their news of every rebalance; ours are logged by Ownership
+    for name in ("faust", "mode", "aiokafka"):  # their news of every rebalance and attempt; ours are told once
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     registry = CollectorRegistry()
     instruments = Instruments(registry)
     solver = Solver(config.solver_processes, config.solver_seconds)
