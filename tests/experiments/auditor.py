@@ -45,6 +45,7 @@ class Auditor:
         self.started: set[str] = set()
         self.decided: dict[str, events.Decision] = {}
         self.holding: set[str] = set()  # runs that started from a queue and are not over
+        self.steps: set[tuple[str, str, str]] = set()  # (state, event, state afterwards)
         self._states: dict[str, str] = defaultdict(str)
         self._ids: set[str] = set()
         self._read: Counter[int] = Counter()
@@ -112,6 +113,7 @@ class Auditor:
             self._judge(event, run_id)
         self._ids.add(event.id)
         self._states[event.experiment_id] = _state_after(event, state, after)
+        self.steps.add((state, name, self._states[event.experiment_id]))
         facts.append(event)
 
     def _judge(self, decision: events.Decision, run_id: str) -> None:

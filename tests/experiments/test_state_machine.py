@@ -1,6 +1,7 @@
 """Random lives of an installation: commands, observations, the clock and crashes in any order keep every invariant."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from experiments.columns import observation_batch
+from experiments.lifecycle import BY_THEMSELVES, Move, commanded
 from experiments.replay import Replica, differences
-from tests.experiments.auditor import run_of
+from tests.experiments.auditor import LIFE, run_of
 from tests.experiments.world import INPUTS, World
 
 IDS = ("alpha", "beta", "e1")  # e1 and the queue "lab" live on the other partition
@@ -53,6 +55,18 @@ def observation(draw: st.DrawFn, now: int) -> dict[str, Any]:
     if draw(st.integers(0, 9)) > 0:
         fields["arm"] = draw(st.sampled_from("ab"))
     return fields
+
+
+def _steps(move: Move) -> Iterator[tuple[str, str, str]]:
+    state = move.before
+    for event in move.told:
+        after = move.after if event == "held" else LIFE[event][1] or state or "DEFINED"
+        yield state, event, after
+        state = after
+    assert state == move.after
+
+
+DOCUMENTED = {step for move in (*commanded(), *BY_THEMSELVES) for step in _steps(move)}
 
 
 class Installation(RuleBasedStateMachine):
@@ -142,6 +156,7 @@ class Installation(RuleBasedStateMachine):
         world.settle()
         world.tick(0)
         world.auditor.conclude(world.memories)
+        assert world.auditor.steps <= DOCUMENTED
         self._replay()
 
     def _replay(self) -> None:
