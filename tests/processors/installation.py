@@ -25,6 +25,7 @@ from processors.topics import create_topics
 from schemas import codecs, events
 from schemas.partitions import partition_of
 from schemas.topics import Topics
+from tests.children import tied
 
 T = TypeVar("T")
 E = TypeVar("E", bound=msgspec.Struct)
@@ -38,7 +39,7 @@ class Worker:
     def __init__(self, given: dict[str, Any], log: Path) -> None:
         self.log = log
         with log.open("ab") as errors:
-            command = [sys.executable, "-m", "tests.processors.worker_process", json.dumps(given)]
+            command = tied(sys.executable, "-m", "tests.processors.worker_process", json.dumps(given))
             self.process = subprocess.Popen(command, cwd=_ROOT, stderr=errors, stdout=errors)
 
     @property
@@ -197,11 +198,10 @@ class Installation:
             self._tail = self.consumer()
             bounds = self.bounds(self._tail, self.topics.state)
             self._tail.assign([TopicPartition(self.topics.state, it, low) for it, (low, _) in bounds.items()])
-        while messages := self._tail.consume(10_000, 0.1):
-            for message in messages:
-                if message.error() is None and message.key() == POSITION_KEY:
-                    row = codecs.decode(message.value(), events.PositionRow)
-                    self._counts[message.partition() or 0] = Counter(row.counts)
+        for message in self._tail.consume(50_000, 0.1):
+            if message.error() is None and message.key() == POSITION_KEY:
+                row = codecs.decode(message.value(), events.PositionRow)
+                self._counts[message.partition() or 0] = Counter(row.counts)
         return dict(sum(self._counts.values(), Counter[str]()))
 
     def wait_until_counted(self, seconds: float = 60) -> dict[str, int]:
