@@ -104,7 +104,10 @@ def _reply(command_id: str, experiment_id: str, given: Answer, now: Moment) -> e
 
 
 def _in_words(emitted: list[events.Lifecycle]) -> str:
-    return ", ".join(str(event.__struct_config__.tag) for event in emitted) or "noted"
+    told = ", ".join(str(event.__struct_config__.tag) for event in emitted) or "noted"
+    defined = [event for event in emitted if isinstance(event, events.Defined)]
+    cautions = [f"; warning: {it['message']}" for event in defined for it in event.certificate.get("warnings", ())]
+    return told + "".join(cautions)
 
 
 def _state(experiment: Experiment | None) -> State | None:

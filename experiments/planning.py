@@ -13,6 +13,7 @@ import numpy as np
 import rfc8785
 
 import sprt
+from experiments.cautions import cautions
 from experiments.definition import DefinitionError, ExperimentDefinition, parse
 
 
@@ -62,7 +63,9 @@ def solve(definition: ExperimentDefinition) -> Solution:
         definition_digest=digest(stored),
         lower=_finite(design.lower),
         upper=_finite(design.upper),
-        certificate=_plain(asdict(design.certificate) | {"planned": _planned(design)}),
+        certificate=_plain(
+            asdict(design.certificate) | {"planned": _planned(design), "warnings": list(cautions(design))}
+        ),
     )
 
 
