@@ -23,7 +23,7 @@ from sprt.families.negative_binomial import NegativeBinomial
 from sprt.families.normal import Normal
 from sprt.families.paired_bernoulli import PairedBernoulli, probability
 from sprt.families.poisson import Poisson
-from sprt.law import has_law, law_of
+from sprt.law import law_of
 from sprt.nystrom import RHO
 
 FLAT: Final = 1e-6  # |h| below which the limit h -> 0 is used
@@ -151,8 +151,6 @@ def overshoots(design: Design) -> tuple[float, float]:
         (model.h0, (-NEAR_LINE, FAR), low, -NEAR_LINE),
         (model.h1, (-FAR, NEAR_LINE), high, NEAR_LINE),
     ):
-        if not has_law(plain, lines):
-            return RHO * math.sqrt(high - low), RHO * math.sqrt(high - low)
         law = law_of(plain, np.array([theta]), lines=lines, levels=())
         result.append(max(abs(float(law.mean_n[0]) * drift - distance), 0.0))
     return result[0], result[1]

@@ -107,5 +107,5 @@ def exceedance(cut: FloatArray, looks: FloatArray, drift: float) -> float:
         density = np.exp(-0.5 * step * step) @ weight / math.sqrt(2.0 * math.pi * gained)
         node, weight, before = fresh, 0.5 * width * w * density, looks[k]
         ahead = looks[k + 1] - before
-        total += float((weight * interval_probability(node, lines[k + 1], math.inf, ahead, drifts)[0]).sum())
+        total += float((weight * interval_probability(node, (lines[k + 1], math.inf), ahead, drifts)[0]).sum())
     return total

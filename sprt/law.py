@@ -1,7 +1,7 @@
 """The law of a design's stopping time: picks the recursion or quadrature that fits the family and the rules.
 
-Each gives exact numbers up to rounding and quadrature. Where none fits (Student's t, multinomial, and a few rules of
-the exponential family) `has_law` is false, and characteristics are simulated with their standard error.
+Each gives exact numbers up to rounding and quadrature. Where none fits (Student's t, multinomial) `has_law` is false,
+and characteristics are simulated with their standard error.
 """
 
 import math
@@ -20,20 +20,19 @@ from sprt.families.exponential import Exponential
 from sprt.families.normal import Normal
 from sprt.families.paired_bernoulli import PairedBernoulli, probability
 from sprt.families.two_arm_normal import TwoArmNormal
-from sprt.gaussian import gaussian_stops
+from sprt.gaussian import Brownian
 from sprt.law_counts import count_stops
+from sprt.looks import look_by_look
 from sprt.nystrom import FINEST
 from sprt.ratio import Line, Ratio
 from sprt.rules import Rules, Start, make_rules
 from sprt.state import State
 from sprt.stopping import LEVELS, TIE, Law, StopMasses, summarise
+from sprt.waiting import Waiting
 
 
-def has_law(design: Design, lines: tuple[float, float] | None = None) -> bool:
+def has_law(design: Design) -> bool:
     """Return whether a recursion or a quadrature gives the law of this design."""
-    if isinstance(design.model, Exponential):
-        rules = make_rules(design, *(lines or (design.lower, design.upper)))
-        return law_exponential.has_straight_lines(rules, Start(), two_sided=design.is_two_sided)
     return design.model.has_exact_law
 
 
@@ -94,11 +93,13 @@ def law_of(
         return law_normal.normal_law(delta, rules, drifts, start, two_sided=two_sided, levels=levels)
     if isinstance(model, TwoArmNormal):
         drifts = (thetas - model.h0) / model.sd
-        return law_normal.look_by_look(lambda some: two_arm_stops(model, design, rules, some, state), drifts, levels)
+        return law_normal.law_by_looks(lambda some: two_arm_stops(model, design, rules, some, state), drifts, levels)
     if isinstance(model, Exponential) and law_exponential.has_straight_lines(rules, start, two_sided=two_sided):
         return law_exponential.exponential_law(
             model.ratio.first, rules, thetas, start, middle=middle(model), levels=levels
         )
+    if isinstance(model, Exponential):
+        return law_normal.law_by_looks(lambda some: stops_of(design, some, lines=lines, state=state), thetas, levels)
     return summarise(stops_of(design, thetas, lines=lines, state=state), levels)
 
 
@@ -133,7 +134,12 @@ def stops_of(
         return law_exponential.exponential_stops(
             model.ratio.first, rules, thetas, start, middle=middle(model), last=last
         )
-    raise DesignError(f"model: {model.name} given with rules for which no recursion is available")
+    if isinstance(model, Exponential):
+        ratio = model.ratio_for(two_sided=two_sided)
+        reference = math.sqrt(float(thetas.min())) * math.sqrt(float(thetas.max()))
+        process = Waiting(ratio, rules, thetas, reference, (start.n, start.score))
+        return look_by_look(process, start.n, touched=start.touched)
+    raise DesignError(f"model: {model.name} given, a family with a recursion is allowed")
 
 
 def count_increment(model: CountFamily, theta: float) -> Increment:
@@ -166,15 +172,10 @@ def two_arm_stops(
         a, b = allocation(n_a, n_b, n)
         return a * b / (a + b) if n else 0.0
 
-    return gaussian_stops(
-        Ratio(line, mirror if design.is_two_sided else None),
-        rules,
-        information,
-        drifts,
-        reference=0.5 * float(drifts.min() + drifts.max()),
-        start=(start.n, start.score),
-        touched=start.touched,
-    )
+    ratio = Ratio(line, mirror if design.is_two_sided else None)
+    reference = 0.5 * float(drifts.min() + drifts.max())
+    process = Brownian(ratio, rules, information, drifts, reference, (start.n, start.score))
+    return look_by_look(process, start.n, touched=start.touched)
 
 
 def allocation(n_a: int, n_b: int, n: int) -> tuple[int, int]:

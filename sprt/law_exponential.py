@@ -13,7 +13,7 @@ from sprt.ratio import Line
 from sprt.rules import Rules, Start
 from sprt.stopping import LEVELS, Law, LimitTail, StopMasses, grouped, neighbours, summarise, swapped
 
-WIDEST_TILT: Final = 16.0  # beyond e^16 between the lines, cancellation would cost more than seven digits
+WIDEST_TILT: Final = 8.0  # beyond e^8 between the lines a tilt would cost more than four digits
 FULL: Final = 1.0 - 1e-11
 
 

@@ -14,7 +14,8 @@ import numpy as np
 from sprt import nystrom
 from sprt.arrays import FloatArray
 from sprt.errors import DesignError
-from sprt.gaussian import gaussian_stops
+from sprt.gaussian import Brownian
+from sprt.looks import look_by_look
 from sprt.nystrom import FINEST, RHO, Strip, make_strip
 from sprt.ratio import Line, Ratio
 from sprt.rules import Rules, Start
@@ -39,7 +40,7 @@ def normal_law(
         Its score is the sum of (x - mean0) / sd.
     """
     if not is_strip(rules, start, two_sided=two_sided):
-        return look_by_look(
+        return law_by_looks(
             lambda some: gaussian_law_at(delta, rules, some, start, two_sided=two_sided), drifts, levels
         )
     rules = drawn_in(delta, rules, drifts, start)
@@ -135,18 +136,13 @@ def strip_parts(strip: Strip, tau: FloatArray, rules: Rules, start: Start) -> li
 def gaussian_law_at(delta: float, rules: Rules, drifts: FloatArray, start: Start, *, two_sided: bool) -> StopMasses:
     """Return the masses look by look, under a reference drift in the middle of those asked for."""
     line, mirror = Line(delta, -0.5 * delta * delta), Line(-delta, -0.5 * delta * delta)
-    return gaussian_stops(
-        Ratio(line, mirror if two_sided else None),
-        rules,
-        float,
-        drifts,
-        reference=0.5 * float(drifts.min() + drifts.max()),
-        start=(start.n, start.score),
-        touched=start.touched,
-    )
+    ratio = Ratio(line, mirror if two_sided else None)
+    reference = 0.5 * float(drifts.min() + drifts.max())
+    process = Brownian(ratio, rules, float, drifts, reference, (start.n, start.score))
+    return look_by_look(process, start.n, touched=start.touched)
 
 
-def look_by_look(stops: Callable[[FloatArray], StopMasses], drifts: FloatArray, levels: tuple[float, ...]) -> Law:
+def law_by_looks(stops: Callable[[FloatArray], StopMasses], drifts: FloatArray, levels: tuple[float, ...]) -> Law:
     """Return the law from one recursion for all drifts, and one of its own for each drift too far from the middle."""
     first = summarise(stops(drifts), levels)
     good = first.mass_error < LOST

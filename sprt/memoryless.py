@@ -44,6 +44,7 @@ class Ramp:
     llr: float
     lead: int
     reference: float
+    edges: FloatArray
     node: FloatArray
     weight: FloatArray
     kernel: FloatArray  # density values -> density values one step later
@@ -64,7 +65,8 @@ def make_ramp(*, c: float, d: float, lower: float, upper: float, llr: float, lea
     node = (half[:, None] * x + 0.5 * (edges[:-1] + edges[1:])[:, None]).ravel()
     weight = (half[:, None] * w).ravel()
     kernel = step_matrix(edges, node, weight, k, c)
-    return Ramp(c, d, lower, upper, llr, lead, reference, node, weight, kernel, first_density(node, llr, lead, k, c))
+    begin = first_density(node, llr, lead, k, c)
+    return Ramp(c, d, lower, upper, llr, lead, reference, edges, node, weight, kernel, begin)
 
 
 def panel_edges(c: float, k: float, lower: float, upper: float, begin: float) -> FloatArray:
@@ -74,7 +76,7 @@ def panel_edges(c: float, k: float, lower: float, upper: float, begin: float) ->
     points = np.unique(points[(points >= lower) & (points <= upper)])
     points = points[np.concatenate(([True], np.diff(points) > 1e-12 * (upper - lower)))]
     points[-1] = upper
-    longest = PANEL * min(max(c, 1.0 / k), 4.0 / k)
+    longest = PANEL * min(max(c, 1.0 / k), 1.5 / k)
     pieces = [
         np.linspace(low, high, max(1, math.ceil((high - low) / longest)) + 1)[:-1]
         for low, high in pairwise(list(points))
@@ -84,9 +86,19 @@ def panel_edges(c: float, k: float, lower: float, upper: float, begin: float) ->
 
 def step_matrix(edges: FloatArray, node: FloatArray, weight: FloatArray, k: float, c: float) -> FloatArray:
     """Return the matrix of `f'(y) = k e^{-k (y + c)} int_lower^{min(upper, y + c)} e^{k x} f(x) dx`."""
+    matrix = weights_up_to(edges, weight, np.minimum(node + c, edges[-1]))
+    gap = node[None, :] - node[:, None] - c
+    matrix *= k * np.exp(np.minimum(k * gap, 700.0) * (matrix != 0.0))
+    return matrix
+
+
+def weights_up_to(edges: FloatArray, weight: FloatArray, target: FloatArray) -> FloatArray:
+    """Return, for each target, the weights at the nodes that integrate from the lowest edge up to the target.
+
+    Whole panels have their own weights; of the panel that holds the target, the interpolant is integrated.
+    """
     x, w = legendre(NODES)
     half = 0.5 * np.diff(edges)
-    target = np.minimum(node + c, edges[-1])
     panel = np.clip(np.searchsorted(edges, target, side="right") - 1, 0, edges.shape[0] - 2)
     xi = np.clip((target - edges[panel]) / half[panel] - 1.0, -1.0, 1.0)
     # int_{-1}^{xi} of the interpolant: Legendre coefficients times integrated polynomials
@@ -98,15 +110,10 @@ def step_matrix(edges: FloatArray, node: FloatArray, weight: FloatArray, k: floa
     integrated[:, 0] = xi + 1.0
     integrated[:, 1:] = (at_xi[:, 2:] - at_xi[:, :-2]) / (2.0 * degrees[1:] + 1.0)
     partial = (integrated @ coefficients) * half[panel][:, None]
-    matrix = np.zeros((node.shape[0], node.shape[0]))
-    columns = np.arange(node.shape[0])
-    whole = columns[None, :] // NODES < panel[:, None]
-    matrix[:] = np.where(whole, weight[None, :], 0.0)
-    rows = np.repeat(columns, NODES)
-    where = (panel[:, None] * NODES + degrees[None, :]).ravel()
-    matrix[rows, where] = partial.ravel()
-    gap = node[None, :] - node[:, None] - c
-    matrix *= k * np.exp(np.minimum(k * gap, 700.0) * (matrix != 0.0))
+    whole = np.arange(weight.shape[0])[None, :] // NODES < panel[:, None]
+    matrix: FloatArray = np.where(whole, weight[None, :], 0.0)
+    rows = np.repeat(np.arange(target.shape[0]), NODES)
+    matrix[rows, (panel[:, None] * NODES + degrees[None, :]).ravel()] = partial.ravel()
     return matrix
 
 
@@ -287,5 +294,8 @@ def tail_at(ramp: Ramp, theta: float, vector: FloatArray | None, steps: int, lev
         high = level - ramp.llr + ramp.lead * ramp.c
         return float(gammaincc(ramp.lead, k * high)) if high > 0.0 else 1.0
     log_step, factor = tilt(ramp, theta)
-    measure = ramp.weight * factor * math.exp(log_step * steps)
-    return float((measure * np.exp(-k * np.maximum(level - ramp.node + ramp.c, 0.0))) @ vector)
+    density = factor * math.exp(log_step * steps) * vector
+    # from below level + c the next step must jump high enough; from above it cannot fall short
+    below = weights_up_to(ramp.edges, ramp.weight, np.array([min(max(level + ramp.c, ramp.lower), ramp.upper)]))[0]
+    jump = np.exp(-k * np.maximum(level - ramp.node + ramp.c, -700.0 / k))
+    return float((ramp.weight - below) @ density + below @ (density * jump))

@@ -16,13 +16,14 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.special import ndtr
 
 from sprt.arrays import FloatArray
-from sprt.gaussian import Density, Path, close, node_count
+from sprt.gaussian import Brownian, node_count
 from sprt.legendre import legendre
+from sprt.looks import Density, close
 from sprt.ratio import Line, Ratio
 from sprt.rules import Rules
 from sprt.stopping import CLOSE, Law, Ledger, StopMasses, new_ledger
 
-WIDEST_TILT: Final = 16.0  # beyond e^16 between the lines, cancellation would cost more than seven digits
+WIDEST_TILT: Final = 8.0  # beyond e^8 between the lines cancellation would cost more than four digits
 FINEST: Final = 0.02  # smaller steps are replaced by this one, with Siegmund's correction
 RHO: Final = 0.5825971579390107  # -zeta(1/2)/sqrt(2 pi): the mean overshoot of a normal walk, in steps
 BLOCK: Final = 4096
@@ -202,6 +203,7 @@ def finish(strip: Strip, tau: FloatArray, rules: Rules, n: int, ledger: Ledger) 
         node = strip.node
         eigenvalue, vector, first = strip.spectrum
         weight = strip.root * (vector @ (first * eigenvalue ** (before - n - strip.lead)))
-    density = Density(before, float(before), (node + 0.5 * sigma * sigma * before) / sigma, weight)
-    path = Path(ratio, rules, float, drifts, 0.5 * sigma, ((strip.llr + 0.5 * sigma * sigma * n) / sigma, float(n)))
-    close(path, density, Density(before, float(before), np.empty(0), np.empty(0)), rules.max_n, ledger)
+    origin = (n, (strip.llr + 0.5 * sigma * sigma * n) / sigma)
+    process = Brownian(ratio, rules, float, drifts, 0.5 * sigma, origin)
+    density = Density(before, (node + 0.5 * sigma * sigma * before) / sigma, weight)
+    close(process, density, process.nothing(before), rules.max_n, ledger)

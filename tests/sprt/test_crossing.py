@@ -57,6 +57,8 @@ RULES: list[tuple[Family, dict[str, Any]]] = [
     (Normal(0.0, 0.6), {"max_n": 30, "at_limit": "sign"}),
     (Exponential(2.0, 1.0), {"max_n": 25, "at_limit": "midpoint"}),
     (Exponential(1.0, 2.0), {"min_n": 6}),
+    (Exponential(1.0, 2.0), {"alternative": "two_sided"}),
+    (Exponential(2.0, 1.0), {"looks": [3, 6, 12, 20], "p_value": 0.03, "at_limit": "sign"}),
     (TwoArmNormal(0.0, 1.0), {"max_n": 40, "at_limit": "sign", "min_n": 4}),
     (PairedBernoulli(1.0, 0.4), {"alternative": "two_sided"}),
 ]
