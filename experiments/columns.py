@@ -52,13 +52,23 @@ class _Peek(msgspec.Struct):
     experiment_id: Any = None
 
 
-def observation_batch(partition: int, first: int, following: int, records: Sequence[RawRecord]) -> ObservationBatch:
-    """Return the records as columns; `first` and `following` are the reader's positions before and after them."""
+def observation_batch(
+    partition: int,
+    first: int,
+    following: int,
+    records: Sequence[RawRecord],
+    *,
+    registry: codecs.Resolver | None = None,
+) -> ObservationBatch:
+    """Return the records as columns; `first` and `following` are the reader's positions before and after them.
+
+    `registry` reads Confluent frames; its `RegistryUnavailableError` is all that is raised: the batch has to wait.
+    """
     rows: list[tuple[RawRecord, events.Observation]] = []
     undecodable = []
     for record in records:
         try:
-            event = codecs.decode_observation(record.value)
+            event = codecs.decode_observation(record.value, registry)
         except codecs.MalformedError as error:
             undecodable.append(Rejected(record.offset, error.reason, shown(str(error), _MESSAGE)))
             continue
@@ -98,6 +108,8 @@ def control_batch(
     following: int,
     records: Sequence[RawRecord],
     solve: Callable[[dict[str, Any]], Solution | Refusal],
+    *,
+    registry: codecs.Resolver | None = None,
 ) -> ControlBatch:
     """Return the commands among the records, each `define` and `run` with what `solve` says of its definition.
 
@@ -106,7 +118,7 @@ def control_batch(
     commands: list[ControlRecord] = []
     undecodable = []
     for record in records:
-        read = _control_record(record)
+        read = _control_record(record, registry)
         if isinstance(read, Rejected):
             undecodable.append(read)
         elif isinstance(read, events.Define | events.Run):
@@ -116,9 +128,9 @@ def control_batch(
     return ControlBatch(partition, first, following, tuple(commands), tuple(undecodable))
 
 
-def definitions(records: Sequence[RawRecord]) -> list[dict[str, Any]]:
+def definitions(records: Sequence[RawRecord], registry: codecs.Resolver | None = None) -> list[dict[str, Any]]:
     """Return the definitions in the `define` and `run` commands among the records, so that they can be solved first."""
-    read = (_control_record(record) for record in records)
+    read = (_control_record(record, registry) for record in records)
     return [command.experiment for command in read if isinstance(command, events.Define | events.Run)]
 
 
@@ -180,7 +192,9 @@ def _too_long(command: events.Command) -> str | None:
     return None
 
 
-def _control_record(record: RawRecord) -> events.Command | events.SlotGranted | Malformed | Rejected | None:
+def _control_record(
+    record: RawRecord, registry: codecs.Resolver | None
+) -> events.Command | events.SlotGranted | Malformed | Rejected | None:
     """Return the command or grant, what is wrong with it, or None for a reply or a lifecycle event."""
     try:
         peek = msgspec.json.decode(record.value or b"", type=_Peek) if (record.value or b"")[:1] == b"{" else None
@@ -189,7 +203,7 @@ def _control_record(record: RawRecord) -> events.Command | events.SlotGranted | 
     if peek is not None and peek.type in _FACT_NAMES:
         return None
     try:
-        event = codecs.decode(record.value, *events.CONTROL)
+        event = codecs.decode(record.value, *events.CONTROL, registry=registry)
     except codecs.MalformedError as error:
         return _malformed(record, peek, error)
     if isinstance(event, events.SlotGranted):

@@ -84,6 +84,19 @@ def fingerprint(schema: dict[str, Any]) -> bytes:
     return bytes.fromhex(hexadecimal)
 
 
+def without_times(schema: Any) -> Any:
+    """Return a schema of any shape without the logical type of microseconds, which then stay numbers."""
+    if isinstance(schema, list):
+        return [without_times(branch) for branch in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: without_times(part)
+        for name, part in schema.items()
+        if (name, part) != ("logicalType", "timestamp-micros")
+    }
+
+
 def plain_times(schema: dict[str, Any]) -> dict[str, Any]:
     """Return the observation's schema without the time's logical type: our struct keeps microseconds as they are."""
     if schema["name"] != "observation":

@@ -1,16 +1,17 @@
 """Bytes to events and back; the reader tells encodings apart by the first byte.
 
 `{` is JSON, `0xC3 0x01` Avro single-object (fingerprint of the writer's schema, then the body), `0x00` a Confluent
-frame. Whatever cannot be read is a `MalformedError` that says what was given and what is allowed; nothing else is
-ever raised.
+frame (id of the writer's schema in a registry, then the body). Whatever cannot be read is a `MalformedError` that says
+what was given and what is allowed; nothing else is ever raised, but that a registry which is needed does not answer.
 """
 
 import io
+import json
 import re
 from datetime import UTC, datetime
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from operator import or_
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import fastavro
 import msgspec
@@ -20,6 +21,7 @@ from schemas import avro, events
 T = TypeVar("T", bound=msgspec.Struct)
 
 SINGLE_OBJECT: Final = b"\xc3\x01"
+CONFLUENT: Final = b"\x00"
 MAX_VALUES: Final = 10_000
 MAX_SOURCE_LENGTH: Final = 128
 MAX_COMMAND_ID: Final = 128
@@ -33,6 +35,13 @@ class MalformedError(ValueError):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
+
+
+class Resolver(Protocol):
+    """What knows schemas by their id: `schemas.registry.Registry`."""
+
+    def schema(self, schema_id: int) -> dict[str, Any] | None:
+        """Return the schema, None if there is none; raises `RegistryUnavailableError` if that cannot be told."""
 
 
 class _ObservationJson(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -60,21 +69,36 @@ def encode_avro(event: msgspec.Struct) -> bytes:
     return buffer.getvalue()
 
 
-def decode_observation(data: bytes | None) -> events.Observation:
+def encode_confluent(event: msgspec.Struct, schema_id: int) -> bytes:
+    """Return the event as a Confluent frame: the body of its newest schema, which has that id in the registry."""
+    return CONFLUENT + schema_id.to_bytes(4, "big") + encode_avro(event)[10:]
+
+
+def registry_id(data: bytes | None) -> int | None:
+    """Return the id of the schema that a Confluent frame names, None if the bytes are none."""
+    return int.from_bytes(data[1:5], "big") if data and data[:1] == CONFLUENT and len(data) >= 5 else None
+
+
+def decode_observation(data: bytes | None, registry: Resolver | None = None) -> events.Observation:
     """Return the observation that the bytes hold, its fields within the limits of the wire format.
 
     Raises
     ------
     MalformedError
         If the bytes are none of the encodings, or a field is outside its limits.
+    RegistryUnavailableError
+        If the bytes are a Confluent frame and the registry does not answer.
     """
     if data and data[:1] == b"{":
         return _checked(_from_json(_parse_json(data, (_ObservationJson,))))
-    return _checked(decode(data, events.Observation))
+    return _checked(decode(data, events.Observation, registry=registry))
 
 
-def decode(data: bytes | None, *kinds: type[T]) -> T:
-    """Return the event that the bytes hold, one of `kinds`; raises `MalformedError` on anything else."""
+def decode(data: bytes | None, *kinds: type[T], registry: Resolver | None = None) -> T:
+    """Return the event that the bytes hold, one of `kinds`; raises `MalformedError` on anything else.
+
+    Confluent frames need a `registry`; if it does not answer, its `RegistryUnavailableError` passes through.
+    """
     if not data:
         raise MalformedError("empty", "the record has no value; allowed: JSON, Avro single-object, a Confluent frame")
     if data[:1] == b"{":
@@ -82,8 +106,8 @@ def decode(data: bytes | None, *kinds: type[T]) -> T:
         return event
     if data[:2] == SINGLE_OBJECT:
         return _parse_avro(data, kinds)
-    if data[:1] == b"\x00":
-        raise MalformedError("unknown_schema", "a Confluent frame, but no schema registry is configured")
+    if data[:1] == CONFLUENT:
+        return _parse_confluent(data, kinds, registry)
     raise MalformedError("malformed", f"the value begins with {data[:2]!r}; allowed: {{ (JSON), 0xC3 0x01 (Avro)")
 
 
@@ -139,12 +163,43 @@ def _parse_avro(data: bytes, kinds: tuple[type[T], ...]) -> T:
     kind, writer, newest = known
     if not issubclass(kind, kinds):
         raise MalformedError("malformed", f"the value is a {avro.event_name(kind)}; allowed: {_names(kinds)}")
-    body = io.BytesIO(data[10:])
+    return _parse_body(data[10:], kind, writer, newest)
+
+
+def _parse_confluent(data: bytes, kinds: tuple[type[T], ...], registry: Resolver | None) -> T:
+    schema_id = registry_id(data)
+    if schema_id is None:
+        raise MalformedError("malformed", f"a Confluent frame of {len(data)} bytes; allowed: 5 and the body")
+    if registry is None:
+        raise MalformedError("unknown_schema", "a Confluent frame, but no schema registry is configured")
+    schema = registry.schema(schema_id)
+    if schema is None:
+        raise MalformedError("unknown_schema", f"the registry has no Avro record under the id {schema_id}")
+    name = str(schema.get("name", "")).rpartition(".")[2]
+    kind = {avro.event_name(kind): kind for kind in kinds}.get(name)
+    if kind is None:
+        raise MalformedError("malformed", f"schema {schema_id} is a record {name[:80]!r}; allowed: {_names(kinds)}")
+    try:
+        writer = _foreign(json.dumps(schema), plain_times=kind is events.Observation)
+    except Exception as error:  # fastavro's parser raises whatever a broken schema leads to
+        raise MalformedError("unknown_schema", f"schema {schema_id} cannot be used: {error}") from error
+    return _parse_body(data[5:], kind, writer, _writer(kind)[1])
+
+
+@lru_cache(maxsize=256)
+def _foreign(schema: str, *, plain_times: bool) -> Any:
+    """Return a registry's schema, parsed; for observations without the time's logical type, as in our own."""
+    found = json.loads(schema)
+    return fastavro.parse_schema(avro.without_times(found) if plain_times else found)
+
+
+def _parse_body(data: bytes, kind: type[T], writer: Any, newest: Any) -> T:
+    body = io.BytesIO(data)
     try:
         event = msgspec.convert(fastavro.schemaless_reader(body, writer, newest), kind)
     except Exception as error:  # fastavro's readers raise whatever the broken bytes lead to
         raise MalformedError("malformed", f"not a valid Avro body of {avro.event_name(kind)}: {error}") from error
-    if rest := len(data) - 10 - body.tell():
+    if rest := len(data) - body.tell():
         raise MalformedError("malformed", f"{rest} bytes are left over behind the Avro body of {avro.event_name(kind)}")
     return event
 
