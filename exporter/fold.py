@@ -98,7 +98,7 @@ class Fold:
         design = self._replica.experiment.design
         sides = arms.astype(np.int8) if design.model.has_arms else None
         walk = design.model.walk(before, values, sides, two_sided=design.is_two_sided)
-        return walk.n, walk.llr
+        return walk.n(), walk.llr
 
     def _count(self, results: Results) -> None:
         for result, number in enumerate(np.bincount(results, minlength=len(Result)).tolist()):
