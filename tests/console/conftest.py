@@ -32,6 +32,7 @@ from schemas.codecs import decode, encode_avro, encode_json
 from schemas.partitions import partition_of
 from schemas.topics import Topics
 from stack.ports import free_port
+from tests.children import tied
 
 PARTITIONS = 2
 ROOT = Path(__file__).parents[2]
@@ -320,7 +321,8 @@ def _consoles(kafka: str, redis_url: str, topics: Topics, archives: Path) -> Ite
             **arguments,
         }
         environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-        process = subprocess.Popen([sys.executable, "-c", _SERVE, json.dumps(given)], cwd=ROOT, env=environment)
+        command = tied(sys.executable, "-c", _SERVE, json.dumps(given))
+        process = subprocess.Popen(command, cwd=ROOT, env=environment)
         running.append(process)
         url = f"http://127.0.0.1:{given['port']}"
         _until(lambda: process.poll() is not None or _is_up(url), "the console answers", 60)

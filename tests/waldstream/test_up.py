@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.children import tied
 from tests.waldstream.installation import environment, run_waldstream, until
 
 pytestmark = pytest.mark.stack
@@ -24,7 +25,7 @@ def test_up_can_be_used_from_its_folder_and_ends_with_everything_it_started(
     printed = tmp_path / "printed"
     with printed.open("w") as file:
         process = subprocess.Popen(
-            (sys.executable, "-m", "waldstream", "up"), env=own, stdout=file, stderr=subprocess.STDOUT
+            tied(sys.executable, "-m", "waldstream", "up"), env=own, stdout=file, stderr=subprocess.STDOUT
         )
     try:
         until(lambda: process.poll() is not None or "Ctrl-C ends everything" in printed.read_text(), 120)
@@ -57,7 +58,7 @@ def test_a_second_up_in_the_same_folder_says_that_the_first_is_there(tmp_path: P
     printed = tmp_path / "printed"
     with printed.open("w") as file:
         first = subprocess.Popen(
-            (sys.executable, "-m", "waldstream", "up"), env=own, stdout=file, stderr=subprocess.STDOUT
+            tied(sys.executable, "-m", "waldstream", "up"), env=own, stdout=file, stderr=subprocess.STDOUT
         )
     try:
         until((tmp_path / "data" / "running.toml").exists, 120)
