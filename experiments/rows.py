@@ -47,21 +47,27 @@ def load(partition: int, partitions: int, rows: Iterable[tuple[bytes, bytes | No
     if position := last.pop(POSITION_KEY, None):
         at = codecs.decode(position, events.PositionRow)
         memory = Memory(partition, partitions, positions=Map(at.positions), counts=Map(at.counts))
-    experiments, queues = {}, {}
+    experiments = {}
     for key, value in last.items():
-        if key.endswith(_HOT_SUFFIX):
-            continue
-        if key.startswith(_QUEUE_PREFIX):
-            row = codecs.decode(value, events.QueueRow)
-            _check_version(row.row_version, row.queue)
-            queues[row.queue] = Queue(row.limit, frozenset(row.holding), tuple(row.waiting))
+        if key.endswith(_HOT_SUFFIX) or key.startswith(_QUEUE_PREFIX):
             continue
         cold = _cold(codecs.decode(value, events.ColdRow))
         design = stored_design(cold.definition, cold.lower, cold.upper)
         hot = last.get(key + _HOT_SUFFIX)
         walk = Hot(0, sprt.init(design)) if hot is None else _hot(codecs.decode(hot, events.HotRow))
         experiments[cold.experiment_id] = Experiment(cold, walk, design)
-    return replace(memory, experiments=Map(experiments), queues=Map(queues))
+    return replace(memory, experiments=Map(experiments), queues=Map(queues(last.items())))
+
+
+def queues(rows: Iterable[tuple[bytes, bytes | None]]) -> dict[str, Queue]:
+    """Return the queues among rows of the state topic, the last row of a key counting."""
+    last = {key: value for key, value in rows if value is not None and key.startswith(_QUEUE_PREFIX)}
+    found = {}
+    for value in last.values():
+        row = codecs.decode(value, events.QueueRow)
+        _check_version(row.row_version, row.queue)
+        found[row.queue] = Queue(row.limit, frozenset(row.holding), tuple(row.waiting))
+    return found
 
 
 def _queue_row(name: str, queue: Queue) -> bytes:

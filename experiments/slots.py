@@ -43,10 +43,15 @@ def settle(queue: Queue, event: events.QueueEvent) -> Queue:
     return queue if known else replace(queue, waiting=(*queue.waiting, event))
 
 
+def in_order(queue: Queue) -> list[events.SlotRequest]:
+    """Return who waits, in the order in which slots will be granted."""
+    return sorted(queue.waiting, key=lambda request: -request.priority)  # stable: arrival decides
+
+
 def grant(queue: Queue, at: datetime) -> tuple[Queue, list[events.SlotGranted]]:
     """Return the queue with its free slots given away, and the grants."""
     free = max(0, queue.limit - len(queue.holding))
-    chosen = sorted(queue.waiting, key=lambda request: -request.priority)[:free]  # stable: arrival decides
+    chosen = in_order(queue)[:free]
     taken = {request.id for request in chosen}
     queue = replace(
         queue,

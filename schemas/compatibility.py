@@ -14,6 +14,8 @@ from typing import Any
 
 import fastavro
 
+from schemas import avro
+
 Versions = dict[int, dict[str, Any]]
 Samples = dict[int, dict[str, Any]]
 
@@ -25,6 +27,20 @@ def samples(name: str) -> Samples:
         event, version = file.name.removesuffix(".json").rsplit(".v", 1)
         if event == name:
             found[int(version)] = json.loads(file.read_text("utf-8"))
+    return found
+
+
+def all_problems() -> list[str]:
+    """Return what is wrong with the committed schemas of all events: out of date, or unable to read each other."""
+    found = []
+    for name, kind in sorted(avro.BY_NAME.items()):
+        versions = avro.committed().get(name, {})
+        if not versions:
+            found.append(f"{name}: no committed schema")
+            continue
+        if versions[max(versions)] != avro.schema_of(kind):
+            found.append(f"{name}: differs from version {max(versions)}; allowed: a new version, beside the old")
+        found += problems(name, versions, samples(name))
     return found
 
 

@@ -11,7 +11,10 @@ from waldstream.commands import (
     local,
     observing,
     orders,
+    queues,
+    replaying,
     roles,
+    templates,
 )
 from waldstream.terminal import Group
 
@@ -21,5 +24,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Sequential tests on Kafka: stopped at the exact observation, archived with proof.",
 )
-for group in (local, definitions, orders, history, observing, archives, roles, administration, dashboards):
+observing.rejected.command("replay")(replaying.replay_rejected)
+for group in (
+    local,
+    definitions,
+    templates,
+    orders,
+    queues,
+    history,
+    observing,
+    archives,
+    roles,
+    administration,
+    dashboards,
+):
     app.add_typer(group.app)

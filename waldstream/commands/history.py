@@ -1,6 +1,6 @@
 """Looking: lists, one experiment, a live run. All of it is read from Kafka; no Redis is needed."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
@@ -8,6 +8,9 @@ from rich.table import Column, Table
 from waldstream import settings
 from waldstream.commands.orders import Id
 from waldstream.terminal import Json, RefusedError, out, print_json
+
+if TYPE_CHECKING:
+    from console.fold import Shelf
 
 app = typer.Typer()
 
@@ -89,6 +92,8 @@ def show(experiment_id: Id, json: Json = False) -> None:
             head.add_row(name, f"{value:.6g}" if isinstance(value, float) else str(value))
     out.print(experiment_id, style="bold")
     out.print(head)
+    if (text := _verdict(shelf, newest.run)) is not None:
+        out.print(text)
     timeline = Table("at", "what", "run", "by", "why", title="timeline", title_justify="left")
     for entry in shelf.entries:
         words = entry.type if entry.kind != "reply" else f"reply: {entry.body.get('status')}"
@@ -96,6 +101,23 @@ def show(experiment_id: Id, json: Json = False) -> None:
             entry.at.strftime("%Y-%m-%d %H:%M:%S"), words, str(entry.run or ""), entry.actor or "", entry.reason or ""
         )
     out.print(timeline)
+
+
+def _verdict(shelf: "Shelf", run: int) -> str | None:
+    """Return the verdict of a run as a block to copy, None while there is none."""
+    import msgspec
+
+    from schemas import events
+    from waldstream.commands.verdict import block
+
+    told = [entry for entry in shelf.entries if entry.run == run and entry.type == "decision"]
+    document = shelf.runs.get(run)
+    if not told or document is None:
+        return None
+    (entry,) = told[-1:]
+    beside = {name: getattr(entry, name) for name in ("type", "id", "experiment_id", "run", "version", "at", "reason")}
+    decision = msgspec.convert({"lower": None, "upper": None} | entry.body | beside, events.Decision)
+    return block(shelf.definitions[document.definition_revision], decision)
 
 
 @app.command(rich_help_panel="Experiments")
