@@ -31,8 +31,9 @@ from sprt.thresholds import wald_thresholds
 NEAREST: Final = 1e-6  # no solved line lies nearer to 0
 FARTHEST: Final = 80.0  # e^-80: an error rate no design asks for
 SLACK: Final = 1e-11  # relative; how far below nominal a continuous family's error rates are aimed
-NEAR: Final = 2e-5  # relative; an expensive lattice design may leave this much of an error rate unused
-EXPENSIVE: Final = 3_000  # expected steps of one evaluation from which `NEAR` is enough
+NEAR: Final = 2e-5  # relative; what a lattice search aims below nominal
+LOOSE: Final = 2e-4  # relative; an expensive lattice design may leave this much of an error rate unused
+EXPENSIVE: Final = 3_000  # expected steps of one evaluation from which `LOOSE` is enough
 ROUNDS: Final = 40
 
 
@@ -107,12 +108,26 @@ class Search:
         )
 
     def solution(self) -> tuple[float, float]:
-        """Return the tightest pair."""
-        guess = self.descend(self.first_guess())
+        """Return the tightest pair; of an expensive lattice design, one that leaves next to nothing unused."""
         lattice = self.design.model.is_lattice
-        if self.is_tight(guess, NEAR if lattice else 3.0 * SLACK) and not (lattice and self.is_cheap()):
-            return guess
-        return self.least_fixed_point(guess)
+        guess, excess = self.descend(self.first_guess())
+        if not lattice:
+            return guess if self.is_tight(guess, 3.0 * SLACK) else self.least_fixed_point(guess, 0.0)
+        if not self.is_cheap():
+            near = min(self.seen, key=self.unused)
+            if self.unused(near) < LOOSE:
+                return near
+        return self.least_fixed_point(guess, excess)
+
+    def unused(self, pair: tuple[float, float]) -> float:
+        """Return the larger share of an error rate that a pair leaves unused; inf if it does not keep both."""
+        needed = self.needed(pair)
+        return max((-value for value in needed), default=0.0) if all(value <= 0.0 for value in needed) else math.inf
+
+    def needed(self, pair: tuple[float, float]) -> list[float]:
+        """Return the excess of the error rates that a line has to keep."""
+        asked = (self.has_upper, self.has_lower)
+        return [value for value, wanted in zip(self.excess(*pair), asked, strict=True) if wanted]
 
     def first_guess(self) -> tuple[float, float]:
         """Return Wald's pair, moved by the mean overshoot of a normal walk with the same steps."""
@@ -122,22 +137,23 @@ class Search:
         upper = max(upper - above, 0.5 * upper) if self.has_upper else math.inf
         return lower, upper
 
-    def descend(self, pair: tuple[float, float]) -> tuple[float, float]:
-        """Return the pair after a few steps of a quasi-Newton method on the logs of both error rates."""
+    def descend(self, pair: tuple[float, float]) -> tuple[tuple[float, float], float]:
+        """Return the pair after a few steps of a quasi-Newton method on the logs of both rates, and what it misses."""
         lower, upper = pair
         slopes = wald_slopes(lower, upper)
         last: tuple[FloatArray, FloatArray] | None = None
         best, best_size = pair, math.inf
-        for _ in range(16):
-            found = np.array(self.excess(lower, upper)) + (0.5 * NEAR if self.design.model.is_lattice else SLACK)
-            found = np.where([self.has_upper, self.has_lower], found, 0.0)
+        lattice = self.design.model.is_lattice
+        target, close = (0.5 * NEAR, 0.5 * NEAR) if lattice else (SLACK, 0.5 * SLACK)
+        for _ in range(8 if lattice else 24):
+            found = np.where([self.has_upper, self.has_lower], np.array(self.excess(lower, upper)) + target, 0.0)
             if not np.isfinite(found).all():
-                return best
+                break
             size = float(np.abs(found).max())
             if size < best_size:
                 best, best_size = (lower, upper), size
-            if size < (0.4 * NEAR if self.design.model.is_lattice else 0.5 * SLACK):
-                return lower, upper
+            if size <= close:
+                break
             here = np.array([upper if self.has_upper else 0.0, lower if self.has_lower else 0.0])
             if last is not None:
                 slopes = secant(slopes, here - last[0], found - last[1])
@@ -147,14 +163,11 @@ class Search:
                 upper = min(max(upper + float(move[0]), NEAREST), FARTHEST)
             if self.has_lower:
                 lower = max(min(lower + float(move[1]), -NEAREST), -FARTHEST)
-        return best
+        return best, best_size
 
     def is_tight(self, pair: tuple[float, float], slack: float) -> bool:
-        """Return whether a pair keeps both error rates and leaves next to nothing of them unused."""
-        needed = [
-            value for value, asked in zip(self.excess(*pair), (self.has_upper, self.has_lower), strict=True) if asked
-        ]
-        return all(-slack <= value <= 0.0 for value in needed)
+        """Return whether a pair keeps both error rates and leaves at most this share of them unused."""
+        return self.unused(pair) <= slack
 
     def is_cheap(self) -> bool:
         """Return whether evaluations are cheap enough to find the very tightest pair."""
@@ -162,14 +175,17 @@ class Search:
         steps = 25.0 * expected_steps(design)
         return min(steps, design.max_n or math.inf) < EXPENSIVE
 
-    def least_fixed_point(self, guess: tuple[float, float]) -> tuple[float, float]:
-        """Return the tightest pair by raising both lines, in turn, to the least that the other asks for."""
+    def least_fixed_point(self, guess: tuple[float, float], excess: float) -> tuple[float, float]:
+        """Return the tightest pair by raising both lines, in turn, to the least that the other asks for.
+
+        `excess` says how far the guess misses: the search begins that much below it.
+        """
         lower, upper = guess
         if not self.has_lower:
             return lower, self.lowest_upper(lower, upper)
         if not self.has_upper:
             return self.highest_lower(upper, lower), upper
-        upper = max(NEAREST, upper - 0.5)
+        upper = max(NEAREST, upper - min(0.5, 10.0 * excess + 1e-3))
         for _ in range(ROUNDS):
             lower = self.highest_lower(upper, lower)
             raised = self.lowest_upper(lower, upper)
@@ -190,9 +206,9 @@ class Search:
         self, excess: Callable[[float], float], hint: float, points: Callable[[float, float], FloatArray]
     ) -> float:
         """Return the least distance from 0 at which a falling excess is at most 0."""
-        if excess(NEAREST) <= 0.0:
-            return NEAREST
         low, high = self.bracket(excess, min(max(hint, NEAREST), FARTHEST))
+        if excess(low) <= 0.0:
+            return low
         if not self.design.model.is_lattice:
             while high - low > 1e-11 * max(1.0, high):
                 middle = 0.5 * (low + high)
@@ -201,35 +217,37 @@ class Search:
         values = points(low, high + 1.0)
         inside = values[(values > low) & (values < high)]
         # a test changes only where a line passes a point of the lattice: try the gaps between the points
-        first, last = 0, inside.shape[0]
+        above, below = excess(low), excess(high)
+        first, last, halve = 0, inside.shape[0], False
         while first < last:
-            index = (first + last) // 2
-            if excess(gap_after(values, float(inside[index]))) <= 0.0:
-                last = index
+            share = 0.5 if halve or math.isinf(below) else above / (above - below)
+            index = min(first + int(share * (last - first)), last - 1)
+            width, value = last - first, excess(gap_after(values, float(inside[index])))
+            if value <= 0.0:
+                last, below = index, value
             else:
-                first = index + 1
+                first, above = index + 1, value
+            halve = last - first > width // 2  # where interpolation is slow, every other step halves
         return gap_after(values, float(inside[last])) if last < inside.shape[0] else high
 
     def bracket(self, excess: Callable[[float], float], hint: float) -> tuple[float, float]:
-        """Return a distance at which the excess is positive and a larger one at which it is not."""
-        value, step = excess(hint), 0.02
+        """Return a distance at which the excess is positive (or the least there is) and one at which it is not."""
+        value, step = excess(hint), 1e-3
         if value > 0.0:
             low, high = hint, hint
             while value > 0.0:
-                if low >= FARTHEST:
+                if high >= FARTHEST:
                     raise cannot_hold(self.design)
-                low, high = high, min(high + max(1.1 * min(value, 3.0), step), FARTHEST)
-                step *= 2.0
+                low, high = high, min(high + max(1.3 * min(value, 3.0), step), FARTHEST)
+                step *= 4.0
                 previous, value = value, excess(high)
-                if value > 0.0 and high >= FARTHEST:
-                    raise cannot_hold(self.design)
-                if value > previous - 1e-12 and high > 40.0:
+                if value > max(previous - 1e-12, 0.0) and high > 40.0:
                     raise cannot_hold(self.design)
             return low, high
         high, low = hint, hint
         while value <= 0.0 and low > NEAREST:
-            high, low = low, max(low - max(1.1 * min(-value, 3.0), step), NEAREST)
-            step *= 2.0
+            high, low = low, max(low - max(1.3 * min(-value, 3.0), step), NEAREST)
+            step *= 4.0
             value = excess(low)
         return low, high
 

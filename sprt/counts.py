@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from sprt.arrays import FloatArray, IntArray
+from sprt.cost import Patience
 from sprt.errors import DesignError
 from sprt.ratio import Ratio
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, FAR, UNDECIDED, Region, region
@@ -51,7 +52,7 @@ class Window:
 
 
 def follow_band(
-    window: Window, ratio: Ratio, rules: Rules, increments: list[Increment], ledger: Ledger, *, negligible: float
+    window: Window, ratio: Ratio, rules: Rules, increments: list[Increment], ledger: Ledger, *, patient: Patience
 ) -> StopMasses:
     """Follow the window between two lines tested at every n: each step is one matrix product per theta."""
     band: Band | None = None
@@ -77,7 +78,7 @@ def follow_band(
                 mass[:, :room] = after[:, moved:]
             ledger.add(window.n + i, over if rising else under, under if rising else over)
             alive = float(mass.sum(axis=1).max())
-            if alive == 0.0 or (rules.max_n is None and alive * float(window.n + i) ** 2 < negligible):
+            if patient.is_over(alive, window.n + i):
                 return ledger.finish()
         window = Window(last, int(lows[-1]), mass[:, : max(int(highs[-1] - lows[-1]) + 1, 1)])
         if window.n - begun > 2 * MOST_STEPS:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from sprt.arrays import FloatArray, IntArray
-from sprt.cost import require_affordable
+from sprt.cost import Patience, require_affordable
 from sprt.errors import DesignError
 from sprt.ratio import Ratio
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, FAR, Region, region
@@ -168,7 +168,7 @@ def settle(front: Front, recorder: Recorder) -> Front:
     return Front(front.n, front.base + first, weights, front.scale)
 
 
-def run(front: Front, r: float, recorder: Recorder, thetas: FloatArray, negligible: float) -> None:
+def run(front: Front, r: float, recorder: Recorder, thetas: FloatArray, patient: Patience) -> None:
     """Follow the front through consecutive tested n to the limit, or until next to nothing survives."""
     rules, ratio = recorder.rules, recorder.ratio
     chunk = max(1, min(CHUNK, int(600.0 / math.log2(1.0 + r))))
@@ -184,7 +184,7 @@ def run(front: Front, r: float, recorder: Recorder, thetas: FloatArray, negligib
             front = run_chunk(front, piece, r, recorder)
             done += piece.low.shape[0]
             cells += float(front.weights.shape[0] * chunk)
-            if rules.max_n is None and survivors(front, thetas, recorder) * float(front.n) ** 2 < negligible:
+            if patient.is_over(survivors(front, thetas, recorder), front.n):
                 return
         if front.n - recorder.start[0] > 2 * MOST_STEPS or cells > 2.0 * MOST_CELLS:  # where the estimate was wrong
             require_affordable(math.inf, MOST_STEPS, rules.max_n)

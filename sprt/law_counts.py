@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from sprt.cost import needed_steps, require_affordable
+from sprt.cost import needed_steps, patience, require_affordable
 from sprt.counts import (
     BLOCK,
     MOST_STEPS,
@@ -32,7 +32,6 @@ def count_stops(
     *,
     start: tuple[int, int] = (0, 0),
     touched: bool = False,
-    negligible: float = 1e-13,
 ) -> StopMasses:
     """Return where walks from `start` = (n, score) end, for each law of one count."""
     thetas = len(increments)
@@ -44,7 +43,7 @@ def count_stops(
         None if rules.max_n is None else rules.max_n - start[0],
     )
     require_affordable(steps, MOST_STEPS, rules.max_n)
-    ledger = new_ledger()
+    ledger, patient = new_ledger(), patience(start[0], rules.max_n)
     empty, full = np.zeros((thetas, 1)), np.ones((thetas, 1))
     window = Window(start[0], start[1], empty if touched else full, full if touched else None)
     work = 0.0
@@ -56,7 +55,7 @@ def count_stops(
     while True:
         if banded and window.touched is None and n + 1 >= first:
             follow = follow_stretches if -ratio.first.drift / ratio.first.slope < RARE else follow_band
-            return follow(window, ratio, rules, increments, ledger, negligible=negligible)
+            return follow(window, ratio, rules, increments, ledger, patient=patient)
         block = np.arange(n + 1, n + 1 + BLOCK, dtype=np.float64)
         lines = region(ratio, rules.lower, rules.upper, block)
         for i in range(BLOCK):
@@ -73,5 +72,5 @@ def count_stops(
                 continue
             piece = lines.part(slice(i, i + 1))
             window = settle(window, increments, piece, ratio, rules, ledger=ledger)
-            if rules.max_n is None and float(window.mass.sum(axis=1).max()) * float(n) ** 2 < negligible:
+            if patient.is_over(float(window.mass.sum(axis=1).max()), n):
                 return ledger.finish()

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Generic, TypeAlias, TypeVar
 import numpy as np
 
 from sprt.arrays import FloatArray
+from sprt.cost import patience
 from sprt.errors import DesignError
 from sprt.ratio import Ratio
 from sprt.regions import crossing
@@ -85,7 +86,7 @@ class Process(ABC, Generic[D]):
         return continuation(self.ratio, lower, upper, self.argument(n))
 
 
-def look_by_look(process: Process[D], start: int, *, touched: bool, negligible: float = 1e-13) -> StopMasses:
+def look_by_look(process: Process[D], start: int, *, touched: bool) -> StopMasses:
     """Return where walks end that stand at n = `start`; `touched` says whether they have met the p line untested."""
     rules, ledger = process.rules, new_ledger()
     plain, met = process.begin(), process.nothing(start)
@@ -95,7 +96,7 @@ def look_by_look(process: Process[D], start: int, *, touched: bool, negligible: 
     tested = None if looks is None else set(looks.tolist())
     first = rules.first_tested(start)
     every = process.unit_steps or math.isfinite(rules.p_line)  # the p rule's maximum runs on between the looks
-    n, work, typical = start, 0.0, math.inf
+    n, work, patient = start, 0.0, patience(start, rules.max_n)
     while True:
         n = n + 1 if every or looks is None else int(looks[np.searchsorted(looks, n, side="right")])
         if not every and n < first:
@@ -112,11 +113,8 @@ def look_by_look(process: Process[D], start: int, *, touched: bool, negligible: 
             met = process.nothing(n)
         work += 60.0 * float(plain.node.shape[0] + met.node.shape[0]) + 20_000.0
         alive = float((process.total(plain) + process.total(met)).max())
-        if alive <= 0.5:
-            typical = min(typical, float(n - start))
-            rest = alive * (float(n - start) / typical) ** 2  # what is left, weighted as in the variance of n
-            if alive == 0.0 or (rules.max_n is None and rest < negligible):
-                return ledger.finish()
+        if patient.is_over(alive, n):
+            return ledger.finish()
         if work > MOST_WORK:
             raise DesignError(
                 f"max_n: {rules.max_n!r} given, a smaller limit is allowed here (the quadrature is too costly)"

@@ -28,6 +28,7 @@ MOST_NODES: Final = 2600
 MOST_STEPS: Final = 400_000
 BLOCK: Final = 2048
 MOST_DOUBLINGS: Final = 36
+GONE: Final = 1e-17
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ def endless_law(ramp: Ramp, thetas: FloatArray, n: int, levels: tuple[float, ...
     rows = [endless_row(ramp, float(theta)) for theta in thetas]
     up, down, mean, variance = (np.array(column) for column in zip(*rows, strict=True))
     powers = [ramp.kernel]
-    quantiles = {level: n + quantile(ramp, thetas, level, powers) for level in levels}
+    quantiles = {level: n + steps_until(ramp, thetas, 1.0 - level + CLOSE, powers) for level in levels}
     return Law(up, down, np.zeros(thetas.shape[0]), n + mean, np.sqrt(variance), quantiles, np.abs(1.0 - up - down))
 
 
@@ -183,12 +184,11 @@ def endless_row(ramp: Ramp, theta: float) -> tuple[float, float, float, float]:
     return above, below, mean, max(second - mean**2, 0.0)
 
 
-def quantile(ramp: Ramp, thetas: FloatArray, level: float, powers: list[FloatArray]) -> FloatArray:
-    """Return the smallest number of steps by which the walk has ended with this probability, for each theta.
+def steps_until(ramp: Ramp, thetas: FloatArray, left: float, powers: list[FloatArray]) -> FloatArray:
+    """Return the smallest number of steps after which the walk goes on with at most this probability, for each theta.
 
     `powers` holds the kernel's powers 1, 2, 4, …, extended as needed: they serve all thetas and levels.
     """
-    left = 1.0 - level + CLOSE
     tilts = [tilt(ramp, float(theta)) for theta in thetas]
     log_step = np.array([step for step, _ in tilts])
     measure = np.array([ramp.weight * factor for _, factor in tilts])
@@ -219,6 +219,9 @@ def ramp_stops(ramp: Ramp, thetas: FloatArray, rules: Rules, n: int, last: int) 
     first = n + ramp.lead
     at_limit = rules.max_n is not None and last >= rules.max_n
     stop = last - 1 if at_limit else last
+    if stop - first > BLOCK:  # list no more than there is to see
+        ended = n + int(steps_until(ramp, thetas, GONE, [ramp.kernel]).max())
+        at_limit, stop = at_limit and stop <= ended, min(stop, ended)
     if stop - first > MOST_STEPS:
         raise DesignError(f"max_n: {last} given, at most {MOST_STEPS} is allowed for this family")
     count = thetas.shape[0]
@@ -247,16 +250,16 @@ def ramp_stops(ramp: Ramp, thetas: FloatArray, rules: Rules, n: int, last: int) 
     limit = None
     if at_limit:
         begun = stop >= first
-        ended = close(ramp, thetas, rules, vector if begun else None, stop - n if begun else 0)
+        final = close(ramp, thetas, rules, vector if begun else None, stop - n if begun else 0)
         if begun:
             numbers = np.append(numbers, last)
             h1, h0, undecided = (
-                np.concatenate((a, b[:, None]), axis=1) for a, b in zip((h1, h0, undecided), ended[:3], strict=True)
+                np.concatenate((a, b[:, None]), axis=1) for a, b in zip((h1, h0, undecided), final[:3], strict=True)
             )
         else:
             numbers = np.array([last])
-            h1, h0, undecided = (column[:, None] for column in ended[:3])
-        limit = ended[3]
+            h1, h0, undecided = (column[:, None] for column in final[:3])
+        limit = final[3]
     return StopMasses(numbers, h1, h0, undecided, limit)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from sprt.arrays import FloatArray
-from sprt.cost import needed_steps, require_affordable
+from sprt.cost import needed_steps, patience, require_affordable
 from sprt.lattice import MOST_CELLS, MOST_STEPS, Absorption, Front, Recorder, pass_gap, run
 from sprt.rare import RARE, is_rare, run_stretches
 from sprt.ratio import Line, Ratio
@@ -29,7 +29,7 @@ def absorb(
     ----------
     thetas
         The success probabilities of interest; without a limit the recursion ends once for all of them the surviving
-        probability times the square of n is negligible.
+        probability, weighted by the square of n over its median, is negligible.
     touched
         Whether the walk has touched the p line at an n that was not tested.
     weight
@@ -63,7 +63,7 @@ def absorb(
             front = pass_gap(front, int(look), r, recorder)
         return recorder.finish()
     front = pass_gap(front, rules.first_tested(n), r, recorder)
-    (run_stretches if rare else run)(front, r, recorder, thetas, negligible)
+    (run_stretches if rare else run)(front, r, recorder, thetas, patience(n, rules.max_n, negligible))
     return recorder.finish()
 
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from sprt.arrays import FloatArray
-from sprt.cost import require_affordable
+from sprt.cost import Patience, require_affordable
 from sprt.lattice import MOST_STEPS, Front, Recorder, settle_limit, survivors
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, region
 
@@ -27,7 +27,7 @@ def is_rare(recorder: Recorder) -> bool:
     return straight and -line.drift / line.slope < RARE
 
 
-def run_stretches(front: Front, r: float, recorder: Recorder, thetas: FloatArray, negligible: float) -> None:
+def run_stretches(front: Front, r: float, recorder: Recorder, thetas: FloatArray, patient: Patience) -> None:
     """Follow the front through consecutive tested n to the limit, or until next to nothing survives."""
     rules = recorder.rules
     while front.weights.max() > 0.0 and (rules.max_n is None or front.n < rules.max_n):
@@ -42,7 +42,7 @@ def run_stretches(front: Front, r: float, recorder: Recorder, thetas: FloatArray
             front = take(front, stretch, r, recorder)
             if front.weights.max() <= 0.0:
                 return
-        if rules.max_n is None and survivors(front, thetas, recorder) * float(front.n) ** 2 < negligible:
+        if patient.is_over(survivors(front, thetas, recorder), front.n):
             return
         if front.n - recorder.start[0] > 2 * MOST_STEPS:  # where the estimate was wrong
             require_affordable(math.inf, MOST_STEPS, rules.max_n)

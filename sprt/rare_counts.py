@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from sprt.cost import Patience
 from sprt.counts import Increment, Window, close, settle, step, trimmed
 from sprt.ratio import Ratio
 from sprt.regions import region
@@ -20,7 +21,7 @@ STRETCH: Final = 4096  # steps whose region is found at once
 
 
 def follow_stretches(
-    window: Window, ratio: Ratio, rules: Rules, increments: list[Increment], ledger: Ledger, *, negligible: float
+    window: Window, ratio: Ratio, rules: Rules, increments: list[Increment], ledger: Ledger, *, patient: Patience
 ) -> StopMasses:
     """Follow the window where counts are rare: it stays in place for many steps, and they are taken at once.
 
@@ -37,7 +38,7 @@ def follow_stretches(
                 window = settle(window, increments, lines.part(slice(begin, begin + 1)), ratio, rules, ledger=ledger)
                 window = take(window, increments, int(lines.high[begin]), end - begin - 1, ledger, rising=rising)
         alive = float(window.mass.sum(axis=1).max())
-        if alive == 0.0 or (rules.max_n is None and alive * float(window.n) ** 2 < negligible):
+        if patient.is_over(alive, window.n):
             return ledger.finish()
         if rules.max_n is not None and last >= rules.max_n - 1:
             close(step(window, increments, None), ratio, rules, ledger)
