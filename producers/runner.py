@@ -18,6 +18,7 @@ from producers.client import Client
 from producers.connection import closing, consumer
 from producers.feed import Feed
 from producers.runs import KINDS, Runs
+from producers.webhooks import WebhookConfig, telling
 from schemas.topics import Topics
 
 log = structlog.get_logger()
@@ -25,12 +26,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class RunnerConfig:
-    """What a runner needs; `files` is the only folder that `csv` sources read from."""
+    """What a runner needs; `files` is the only folder that `csv` sources read from, `webhook` is told of verdicts."""
 
     kafka: Mapping[str, str]
     topics: Topics = field(default_factory=Topics)
     files: Path = field(default_factory=Path)
     group: str = "waldstream-runner"
+    webhook: WebhookConfig | None = None
 
 
 def run(config: RunnerConfig, stop: threading.Event | None = None) -> None:
@@ -47,7 +49,8 @@ def run(config: RunnerConfig, stop: threading.Event | None = None) -> None:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
-    with Client(config.kafka, config.topics, source="runner", actor="runner") as client:
+    webhook = telling(config.webhook, config.kafka, config.topics, f"{config.group}-webhooks", ended)
+    with Client(config.kafka, config.topics, source="runner", actor="runner") as client, webhook:
         _Runner(config, client).follow(ended)
 
 
