@@ -27,7 +27,7 @@ from sprt.law import law_of
 from sprt.nystrom import RHO
 
 FLAT: Final = 1e-6  # |h| below which the limit h -> 0 is used
-FAR: Final = 40.0  # a line the walk reaches with probability e^-40
+FAR: Final = 20.0  # a line the walk reaches with probability e^-20
 NEAR_LINE: Final = 6.0  # far enough from the start for the overshoot to have settled
 
 

@@ -19,6 +19,7 @@ from sprt.families.paired_bernoulli import PairedBernoulli, probability
 from sprt.families.poisson import Poisson
 
 CHUNK: Final = 1024
+TIE: Final = 1.0 + 1e-12  # an error rate that equals the nominal one but for rounding keeps it
 SCANNED: Final = 400_000  # up to here every n is tried; beyond, lattice effects are below the last digit shown
 
 
@@ -57,7 +58,7 @@ def sufficient_n(design: Design) -> int | None:
     def keeps(n: FloatArray) -> BoolArray:
         cut = -line.drift * n / line.slope
         errors = error_pair(model, n, cut)
-        return (errors[0] <= design.alpha) & (errors[1] <= beta)
+        return (errors[0] <= design.alpha * TIE) & (errors[1] <= beta * TIE)
 
     low, high = model.drifts()
     z = max(float(-ndtri(design.alpha)), float(-ndtri(beta)), 0.0)
@@ -108,11 +109,11 @@ def has_cut(model: Family, n: FloatArray, alpha: float, beta: float) -> BoolArra
     while (high - low > 1.0).any():  # the least c with P0(T > c) <= alpha, or the last with P0(T <= c) <= alpha
         middle = np.floor(0.5 * (low + high))
         above = tail_above(model, model.h0, n, middle)
-        to_high = above <= alpha if rising else tail_up_to(model, model.h0, n, middle) > alpha
+        to_high = above <= alpha * TIE if rising else tail_up_to(model, model.h0, n, middle) > alpha * TIE
         low, high = np.where(to_high, low, middle), np.where(to_high, middle, high)
     cut = high if rising else low
     missed = tail_up_to(model, model.h1, n, cut) if rising else tail_above(model, model.h1, n, cut)
-    result: BoolArray = missed <= beta
+    result: BoolArray = missed <= beta * TIE
     return result
 
 

@@ -19,10 +19,10 @@ def solver() -> Iterator[Solver]:
     made.close()
 
 
-def at_work() -> list[psutil.Process]:
-    """Return the processes that solve: children of the fork server, which is a child of this process."""
-    own = psutil.Process()
-    return [it for child in own.children() for it in child.children()]
+def at_work(solver: Solver) -> list[psutil.Process]:
+    """Return the processes of the solver's pool."""
+    assert solver._pool is not None
+    return [psutil.Process(pid) for pid in solver._pool._processes]
 
 
 def test_a_definition_is_solved_in_another_process_once(solver: Solver) -> None:
@@ -54,7 +54,8 @@ def test_a_solver_that_dies_refuses_and_is_replaced(solver: Solver) -> None:
     slow = bernoulli("slow", max_samples=300_000)
     slow["model"]["h1"] = {"p": 0.501}
     answer = solver.solve(slow)
-    (working,) = at_work()
+    solver._starter.submit(lambda: None).result()  # behind it: the pool has the definition
+    (working,) = at_work(solver)
     os.kill(working.pid, signal.SIGKILL)
     refused = answer.result(60)
     assert isinstance(refused, Refusal)
@@ -65,7 +66,7 @@ def test_a_solver_that_dies_refuses_and_is_replaced(solver: Solver) -> None:
 def test_closing_leaves_no_process_at_work() -> None:
     solver = Solver()
     solver.solve(bernoulli("e")).result(60)
-    working = at_work()
+    working = at_work(solver)
     assert working
     solver.close()
     until(lambda: [True] if not any(it.is_running() for it in working) else [])

@@ -1,0 +1,136 @@
+"""The manager on real Kafka: schedules, queues, retries and deadlines over workers that are killed."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from producers import runner
+from producers.runner import RunnerConfig
+from schemas import codecs, events
+from tests.processors.installation import Installation, Worker, bernoulli, until
+
+pytestmark = pytest.mark.stack
+
+
+@pytest.fixture
+def alone(kafka: str, tmp_path: Path) -> Iterator[Installation]:
+    """An installation without a worker: the test starts and kills its own."""
+    made = Installation(kafka, tmp_path)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def _killed(installation: Installation, worker: Worker) -> Worker:
+    """Kill the worker as a power failure would, and start the next under its name."""
+    worker.signal(signal.SIGKILL)
+    worker.wait()
+    return installation.start(instance_id="the-one")
+
+
+def test_a_schedule_of_five_runs_fires_five_times_though_its_worker_is_killed_twice(alone: Installation) -> None:
+    schedule = {"every": "2s", "max_runs": 5}
+    given = {**bernoulli("every-2-s", max_duration="700ms"), "schedule": schedule}
+    worker = alone.start(instance_id="the-one")
+    alone.command(events.Define(id="d", experiment_id="every-2-s", experiment=given))
+
+    def started() -> list[events.Started]:
+        return alone.control(events.Started, experiment_id="every-2-s")
+
+    for runs in (1, 3):
+        until(lambda runs=runs: started()[runs - 1 :])  # type: ignore[misc]  # a default binds the loop's own value
+        worker = _killed(alone, worker)
+    last = until(lambda: [it for it in alone.control(events.Scheduled, experiment_id="every-2-s") if it.due is None])
+    alone.decision("every-2-s", run=5)
+
+    assert [it.run for it in started()] == [1, 2, 3, 4, 5]
+    assert len({it.cause for it in started()}) == 5
+    assert [it.id for it in alone.control(events.Decision)] == [f"every-2-s/{run}" for run in range(1, 6)]
+    assert len(last) == 1
+
+
+def test_a_queue_of_two_never_runs_three_and_starves_none_of_twenty(installation: Installation) -> None:
+    names = [f"queued-{number:02d}" for number in range(20)]
+    topics = installation.topics
+    limit = codecs.encode_json(events.SlotLimit(queue="bench", limit=2))
+    installation.send(topics.queues, limit, "bench", installation.partition_of("bench"))
+    for name in names:
+        given = {**bernoulli(name, max_duration="200ms"), "schedule": {"queue": "bench"}}
+        run = events.Run(id=f"run-{name}", experiment_id=name, experiment=given)
+        installation.send(topics.control, codecs.encode_json(run), name, installation.partition_of(name))
+    installation.flush()
+
+    def decided() -> dict[str, datetime]:
+        return {it.experiment_id: it.at for it in installation.control(events.Decision) if it.experiment_id in names}
+
+    ended = until(lambda: [all_of_them] if len(all_of_them := decided()) == len(names) else [])[0]
+    begun = {it.experiment_id: it.at for it in installation.control(events.Started) if it.experiment_id in names}
+    for at in begun.values():
+        assert sum(begun[name] <= at < ended[name] for name in names) <= 2
+    asked = [it.experiment_id for it in _told(installation) if isinstance(it, events.SlotRequest)]
+    granted = {it.experiment_id: it.at for it in installation.control(events.SlotGranted) if it.queue == "bench"}
+    assert sorted(names, key=lambda name: (granted[name], asked.index(name))) == asked
+
+
+def _told(installation: Installation) -> list[Any]:
+    found = []
+    for message in installation.read(installation.topics.queues):
+        event: Any = codecs.decode(message.value(), *events.QUEUE)
+        if event.queue == "bench":
+            found.append(event)
+    return found
+
+
+@contextmanager
+def _runner(installation: Installation, files: Path) -> Iterator[None]:
+    ended = threading.Event()
+    config = RunnerConfig(installation.kafka, installation.topics, files, f"{installation.name}-runner")
+    thread = threading.Thread(target=runner.run, args=(config, ended))
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join(30)
+
+
+def test_a_source_that_breaks_twice_succeeds_on_its_third_attempt(installation: Installation, tmp_path: Path) -> None:
+    retry = {"max_attempts": 3, "backoff": "1500ms", "backoff_factor": 1.0}
+    source = {"kind": "csv", "path": "late.csv", "rate": 10_000.0, "batch": 10}
+    given = {**bernoulli("third-time"), "retry": retry, "source": source}
+    with _runner(installation, tmp_path):
+        installation.command(events.Run(id="r", experiment_id="third-time", experiment=given))
+        installation.decision("third-time", run=2)
+        (tmp_path / "late.csv").write_text("value\n" + "1\n" * 60, "utf-8")
+        installation.decision("third-time", run=3)
+
+    made = installation.control(events.Decision, experiment_id="third-time")
+    assert [it.reason for it in made] == ["failed", "failed", "boundary_upper"]
+    begun = installation.control(events.Started, experiment_id="third-time")
+    assert [(it.run, it.attempt, it.retry_of) for it in begun] == [(1, 1, None), (2, 2, 1), (3, 3, 2)]
+
+
+def test_a_run_whose_crossing_lies_in_the_backlog_is_not_timed_out_after_an_outage(alone: Installation) -> None:
+    worker = alone.start(instance_id="the-one")
+    alone.command(events.Define(id="d", experiment_id="backlog", experiment=bernoulli("backlog", max_duration="5s")))
+    alone.reply("d")  # a worker is there: the time that runs from the start is not spent on joining
+    alone.command(events.Start(id="s", experiment_id="backlog"))
+    (started,) = until(lambda: alone.control(events.Started, experiment_id="backlog"))
+    worker.signal(signal.SIGKILL)
+    worker.wait()
+    alone.observe("backlog", [1.0] * 60)
+    alone.flush()
+    deadline = started.deadline
+    assert deadline is not None
+    until(lambda: [True] if datetime.now(UTC) > deadline else [])
+    alone.start(instance_id="the-one")
+
+    decision = alone.decision("backlog")
+    assert (decision.reason, decision.outcome, decision.n) == ("boundary_upper", "accept_h1", 26)
