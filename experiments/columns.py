@@ -23,6 +23,7 @@ from experiments.batch import (
 from experiments.planning import Refusal, Solution
 from experiments.texts import shown
 from schemas import codecs, events
+from schemas.topics import MAX_VALUE_BYTES
 
 _ARM = {None: NONE, "a": 0, "b": 1}
 _COMMAND_NAMES = tuple(str(kind.__struct_config__.tag) for kind in events.COMMANDS)
@@ -67,6 +68,9 @@ def observation_batch(
     rows: list[tuple[RawRecord, events.Observation]] = []
     undecodable = []
     for record in records:
+        if (too_large := _too_large(record)) is not None:
+            undecodable.append(too_large)
+            continue
         try:
             event = codecs.decode_observation(record.value, registry)
         except codecs.MalformedError as error:
@@ -100,6 +104,14 @@ def observation_batch(
         sequence=_ints(NONE if event.sequence is None else event.sequence for _, event in rows),
         undecodable=tuple(undecodable),
     )
+
+
+def _too_large(record: RawRecord) -> Rejected | None:
+    """Return the refusal of a value that was small enough for the log only because it came compressed."""
+    size = len(record.value or b"")
+    if size <= MAX_VALUE_BYTES:
+        return None
+    return Rejected(record.offset, "too_large", f"value: {size} bytes; allowed: at most {MAX_VALUE_BYTES}")
 
 
 def control_batch(
@@ -196,6 +208,8 @@ def _control_record(
     record: RawRecord, registry: codecs.Resolver | None
 ) -> events.Command | events.SlotGranted | Malformed | Rejected | None:
     """Return the command or grant, what is wrong with it, or None for a reply or a lifecycle event."""
+    if (too_large := _too_large(record)) is not None:
+        return too_large
     try:
         peek = msgspec.json.decode(record.value or b"", type=_Peek) if (record.value or b"")[:1] == b"{" else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -17,6 +17,8 @@ Headers = list[tuple[str, bytes | None]]
 
 _ERRORS = "__sprt.errors."
 _LONGEST_TEXT = 4_000
+_LONGEST_KEY = 8 * 1024
+_MOST_HEADERS = 16 * 1024
 
 
 class Record(NamedTuple):
@@ -83,18 +85,38 @@ def _rejected(topics: Topics, message: Delivered, rejected: Rejected) -> Record:
         "schema": _schema(message.value()),
         "attempt": attempt,
     }
-    value = message.value()
-    if value is not None and len(value) > MAX_RECORD_BYTES:
-        # Sent compressed, it was small enough for the log; written here it would not be.
-        facts["cut_from_bytes"] = len(value)
-        value = value[:MAX_RECORD_BYTES]
+    key, value = message.key(), message.value()
     foreign = [header for header in original if not header[0].startswith(_ERRORS)]
+    if not _fits(message):
+        # Sent compressed, it was small enough for the log; written here it would not be.
+        if value is not None and len(value) > MAX_RECORD_BYTES:
+            facts["cut_from_bytes"] = len(value)
+            value = value[:MAX_RECORD_BYTES]
+        if key is not None and len(key) > _LONGEST_KEY:
+            facts["cut_key_from_bytes"] = len(key)
+            key = key[:_LONGEST_KEY]
+        if (size := _size(foreign)) > _MOST_HEADERS:
+            facts["cut_header_bytes"] = size
+            foreign = []
     added: Headers = [(_ERRORS + name, str(fact).encode()) for name, fact in facts.items()]
-    return Record(topics.rejected, message.partition(), message.key(), value, foreign + added)
+    return Record(topics.rejected, message.partition(), key, value, foreign + added)
 
 
 def _forwarded(message: Delivered, forwarded: Forwarded) -> Record:
-    return Record(message.topic(), forwarded.partition, message.key(), message.value(), _headers(message))
+    headers = _headers(message)
+    if not _fits(message):  # its value does, so the headers are what is too large: the observation goes before them
+        headers = [(_ERRORS + "cut_header_bytes", str(_size(headers)).encode())]
+    return Record(message.topic(), forwarded.partition, message.key(), message.value(), headers)
+
+
+def _fits(message: Delivered) -> bool:
+    """Return whether the record can be written as it is, however little it can be compressed."""
+    return len(message.key() or b"") + len(message.value() or b"") + _size(_headers(message)) <= MAX_RECORD_BYTES - 1024
+
+
+def _size(headers: Headers) -> int:
+    """Return how many bytes headers take in a record, with room for their lengths."""
+    return sum(len(name.encode()) + len(value or b"") + 8 for name, value in headers)
 
 
 def _headers(message: Delivered) -> Headers:

@@ -22,7 +22,7 @@ from processors.inputs import Fetched, Reader
 from processors.instruments import Instruments
 from processors.solving import Solved, Solver, results
 from processors.steps import Archives, AtBarrier, Clock, Control, Done, Observations, Queues, Step
-from processors.takeover import fence, load_memory
+from processors.takeover import fence, read_rows, remember
 from processors.transactions import Transactions
 from processors.watermarks import Watermarks
 from schemas import events
@@ -114,8 +114,10 @@ class PartitionThread(threading.Thread):
             config.kill_point("during_takeover")
         self._transactions = Transactions(producer, config.kill_point)
         loader = clients.reader(kafka, self._progress_group)
-        self._memory = load_memory(loader, config.topics.state, self.partition, config.partitions)
+        rows = read_rows(loader, config.topics.state, self.partition)
         loader.close()
+        self._memory = remember(self.partition, config.partitions, rows)
+        del rows
         self._control = self._reader("control", "archives", "queues")
         self._observations = self._reader("observations")
         known = len(self._memory.experiments)

@@ -3,8 +3,10 @@
 The other way round a predecessor could commit between the reading and the fence, and that commit would be lost.
 """
 
+import gc
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar, cast
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -19,6 +21,7 @@ T = TypeVar("T")
 _FENCE_SECONDS = 60.0
 _LOAD_SILENCE_SECONDS = 60.0
 _ROWS_AT_ONCE = 10_000
+_remembering = threading.Lock()
 
 
 def fence(producer: Producer) -> None:
@@ -37,8 +40,8 @@ def retried(call: Callable[[], T], seconds: float) -> T:
                 raise
 
 
-def load_memory(consumer: Consumer, topic: str, partition: int, partitions: int) -> Memory:
-    """Return the memory that the partition's state rows hold, read to their end; the owner must have fenced before.
+def read_rows(consumer: Consumer, topic: str, partition: int) -> dict[bytes, bytes | None]:
+    """Return the last state row of each key of a partition, read to its end; the owner must have fenced before.
 
     Raises
     ------
@@ -61,7 +64,24 @@ def load_memory(consumer: Consumer, topic: str, partition: int, partitions: int)
         elif time.monotonic() > heard + _LOAD_SILENCE_SECONDS:
             silence = f"no row for {_LOAD_SILENCE_SECONDS:.0f} s"
             raise TimeoutError(f"{topic} partition {partition}: {silence} at {at} of {end}")
-    return load(partition, partitions, rows.items())
+    return rows
+
+
+def remember(partition: int, partitions: int, rows: Mapping[bytes, bytes | None]) -> Memory:
+    """Return the memory that the rows hold, kept out of the garbage collector's rounds for good.
+
+    It is a million objects that stay and have no cycles: walking them again and again costs more than making them, and
+    each full round would stop the worker for as long. One partition at a time: threads contend for the interpreter.
+    """
+    with _remembering:
+        gc.collect()
+        gc.disable()
+        try:
+            memory = load(partition, partitions, rows.items())
+            gc.freeze()
+        finally:
+            gc.enable()
+    return memory
 
 
 def _offset_after(message: Message) -> int:

@@ -77,6 +77,7 @@ RESULTS: tuple[str, ...] = (
 #: Why a record can be rejected.
 REJECTED: tuple[str, ...] = (
     "empty",
+    "too_large",
     "malformed",
     "unknown_schema",
     "key_mismatch",

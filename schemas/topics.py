@@ -9,6 +9,8 @@ _MIB = 1024 * 1024
 #: The largest record value a producer may send; rejected records carry headers on top of it.
 MAX_RECORD_BYTES = _MIB
 _REJECTED_HEADROOM = 64 * 1024
+#: The largest value that is read: one sent compressed may be larger than the log takes, and could not be sent on.
+MAX_VALUE_BYTES = MAX_RECORD_BYTES - 4 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,17 @@ def test_a_source_that_ended_during_a_pause_ends_the_run_when_it_resumes() -> No
     assert (story.decision.reason, story.decision.n, story.decision.offset) == ("source_exhausted", 1, 2)
 
 
+def test_a_value_that_could_not_be_sent_on_is_rejected_by_its_size_alone() -> None:
+    story = Story()
+    story.run()
+    padded = story.raw(values=[1.0]).ljust(1_044_480)
+    story.records([padded, padded + b" ", story.raw(values=[0.0])])
+
+    assert dict(story.experiment.hot.counts) == {"applied": 2}
+    assert [it.reason for it in story.rejected] == ["too_large"]
+    assert story.rejected[0].message == "value: 1044481 bytes; allowed: at most 1044480"
+
+
 @pytest.mark.parametrize("field", ["reason", "actor"])
 def test_a_command_of_a_megabyte_is_refused_in_a_few_words(field: str) -> None:
     story = Story()

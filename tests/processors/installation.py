@@ -18,9 +18,9 @@ import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from experiments.memory import Memory
-from experiments.rows import POSITION_KEY
+from experiments.rows import POSITION_KEY, load
 from processors import clients
-from processors.takeover import load_memory
+from processors.takeover import read_rows
 from processors.topics import create_topics
 from schemas import codecs, events
 from schemas.partitions import partition_of
@@ -188,7 +188,7 @@ class Installation:
         """Return what the state rows of a partition hold."""
         consumer = self.consumer()
         try:
-            return load_memory(consumer, self.topics.state, partition, self.partitions)
+            return load(partition, self.partitions, read_rows(consumer, self.topics.state, partition).items())
         finally:
             consumer.close()
 
