@@ -3,7 +3,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint faults bench docs clean distclean
+.PHONY: help demo up test lint faults bench bench-design docs clean distclean
+# One thread of linear algebra: more of them wait for one another on a busy machine.
+export OPENBLAS_NUM_THREADS ?= 1
 
 FITS := import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 # The newest Python that fits; PYTHON=/path/to/python chooses another.
@@ -22,6 +24,7 @@ help:
 	@echo "make lint          ruff, mypy and import-linter"
 	@echo "make faults        the long runs with killed and frozen processes"
 	@echo "make bench         the side-by-side benchmarks"
+	@echo "make bench-design  the speed of designs, characteristics and folds, beside what they must reach"
 	@echo "make docs          write the generated parts of the documentation again"
 	@echo "make clean         remove caches and the data of the local stack; archives stay"
 	@echo "make distclean     remove the virtual environment too"
@@ -46,6 +49,9 @@ faults: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python -m bench $(ARGS)
+
+bench-design: $(DEV)
+	@$(BIN)/python -m bench.design $(ARGS)
 
 docs: $(RUN)
 	$(BIN)/python -m waldstream.documentation

@@ -1,8 +1,10 @@
 """How long designs, characteristics and folds take on this machine, beside what they must reach.
 
-Run as `python -m bench.design`. Times are the best of several runs of one process, so that a busy machine shows least.
+Run as `make bench-design`, or `python -m bench.design`; with `--write` the table goes to `bench/RESULTS.md`, too. Times
+are the best of several runs of one process, so that a busy machine shows least.
 """
 
+import argparse
 import os
 import platform
 import sys
@@ -15,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-import sprt
+from bench.results import write_section
 from sprt import Bernoulli, Design, Exponential, Family, Normal, Poisson, characteristics, fold, init
 from sprt.memoryless import make_ramp
 from sprt.nystrom import make_strip
@@ -100,25 +102,41 @@ def bars() -> list[Bar]:
 
 def main() -> int:
     """Print one line per bar; return 1 if one is missed."""
-    print(machine(), f"; sprt of {Path(sprt.__file__).parent.name}/")
-    missed = 0
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="write the table to bench/RESULTS.md, too")
+    arguments = parser.parse_args()
+    name = machine()
+    print(name)
+    rows: list[tuple[str, ...]] = []
     for bar in bars():
-        taken = min(timed(bar.work) for _ in range(bar.tries))
-        missed += taken > bar.allowed
-        verdict = "ok" if taken <= bar.allowed else "MISSED"
-        if bar.observations:
-            rate, wanted = bar.observations / taken / 1e6, bar.observations / bar.allowed / 1e6
-            print(f"{bar.name:55} {rate:8.0f} M/s   bar {wanted:6.0f} M/s   {verdict}")
-        else:
-            print(f"{bar.name:55} {taken:8.3f} s     bar {bar.allowed:6.1f} s     {verdict}")
-    return int(missed > 0)
+        elapsed, busy = (min(column) for column in zip(*(timed(bar.work) for _ in range(bar.tries)), strict=True))
+        verdict = "reached" if elapsed <= bar.allowed else "MISSED"
+        row = (bar.name, *(shown(bar, seconds) for seconds in (elapsed, busy, bar.allowed)), verdict)
+        print("{:50} {:>14}   processor {:>14}   bar {:>14}   {}".format(*row), flush=True)
+        rows.append(row)
+    if arguments.write:
+        table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        write_section(
+            "Designs, characteristics and folds",
+            f"`make bench-design` ({name}; one thread, best of several runs).\n"
+            f"By the clock, and by the processor's time, which a busy machine lengthens less.\n\n"
+            f"| what | clock | processor | must reach | |\n|---|---|---|---|---|\n{table}",
+        )
+    return int(any(row[-1] == "MISSED" for row in rows))
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Return the seconds one run takes."""
-    begin = time.perf_counter()
+def shown(bar: Bar, seconds: float) -> str:
+    """Return a time, or the rate it means."""
+    if bar.observations:
+        return f"{bar.observations / seconds / 1e6:.0f} million/s"
+    return f"{seconds:.3f} s"
+
+
+def timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds one run takes, by the clock and of the processor."""
+    begin, begun = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begin
+    return time.perf_counter() - begin, time.process_time() - begun
 
 
 if __name__ == "__main__":

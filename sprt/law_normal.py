@@ -19,6 +19,7 @@ from sprt.looks import look_by_look
 from sprt.nystrom import FINEST, RHO, Strip, make_strip
 from sprt.ratio import Line, Ratio
 from sprt.rules import Rules, Start
+from sprt.steep import steep_law
 from sprt.stopping import LEVELS, Law, StopMasses, grouped, joined, one_and_singles, summarise
 
 FEWEST_STEPS: Final = 400  # a coarser walk still makes this many steps to the limit
@@ -53,16 +54,17 @@ def normal_law(
 def strip_law(delta: float, rules: Rules, drifts: FloatArray, start: Start, levels: tuple[float, ...]) -> Law:
     """Return the law between two straight lines at the walk's own steps."""
     strip = strip_of(delta, rules, start)
-    mild = np.abs(drifts / delta - 0.5) * (strip.upper - strip.lower) < nystrom.WIDEST_TILT
 
     def law(some: FloatArray) -> Law:
-        if not is_mild(strip, some, delta):
-            return summarise(gaussian_law_at(delta, rules, some, start, two_sided=False), levels)
+        tau = some / delta - 0.5
+        is_mild = bool(nystrom.mild(strip, tau).all())
         if rules.max_n is None:
-            return nystrom.endless_law(strip, some / delta - 0.5, start.n, levels)
-        return joined([summarise(part, levels) for part in strip_parts(strip, some / delta - 0.5, rules, start)])
+            return (nystrom.endless_law if is_mild else steep_law)(strip, tau, start.n, levels)
+        if not is_mild:
+            return summarise(gaussian_law_at(delta, rules, some, start, two_sided=False), levels)
+        return joined([summarise(part, levels) for part in strip_parts(strip, tau, rules, start)])
 
-    return grouped(drifts, one_and_singles(mild), law)
+    return grouped(drifts, one_and_singles(nystrom.mild(strip, drifts / delta - 0.5)), law)
 
 
 def normal_stops(
@@ -74,7 +76,7 @@ def normal_stops(
         if step_for(delta, rules, start) > abs(delta):
             raise DesignError("model: hypotheses too close to list the probability of stopping at each n")
         strip, tau = strip_of(delta, rules, start), drifts / delta - 0.5
-        if is_mild(strip, drifts, delta):
+        if nystrom.mild(strip, tau).all():
             if rules.max_n is None and last is None:
                 law = nystrom.endless_law(strip, tau, start.n, (1.0 - 1e-11,))
                 last = int(law.quantiles[1.0 - 1e-11].max())
@@ -110,12 +112,6 @@ def step_for(delta: float, rules: Rules, start: Start) -> float:
         return max(abs(delta), min(FINEST, near))
     enough = abs(delta) * math.sqrt(max(1.0, (rules.max_n - start.n) / FEWEST_STEPS))
     return max(abs(delta), min(FINEST, near, enough))
-
-
-def is_mild(strip: Strip, drifts: FloatArray, delta: float) -> bool:
-    """Return whether all drifts are near enough to the middle for the eigenbasis to keep its digits."""
-    tau = np.abs(drifts / delta - 0.5)
-    return bool((tau * (strip.upper - strip.lower) < nystrom.WIDEST_TILT).all())
 
 
 def strip_of(delta: float, rules: Rules, start: Start) -> Strip:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.special import ndtr
 
-from sprt.arrays import FloatArray
+from sprt.arrays import BoolArray, FloatArray
 from sprt.gaussian import Brownian, node_count
 from sprt.legendre import legendre
 from sprt.looks import Density, close
@@ -23,7 +23,7 @@ from sprt.ratio import Line, Ratio
 from sprt.rules import Rules
 from sprt.stopping import CLOSE, Law, Ledger, StopMasses, new_ledger
 
-WIDEST_TILT: Final = 8.0  # beyond e^8 between the lines cancellation would cost more than four digits
+WIDEST_TILT: Final = 6.0  # a tilt beyond e^6 on the way from the start to a line would cost more than three digits
 FINEST: Final = 0.02  # smaller steps are replaced by this one, with Siegmund's correction
 RHO: Final = 0.5825971579390107  # -zeta(1/2)/sqrt(2 pi): the mean overshoot of a normal walk, in steps
 BLOCK: Final = 4096
@@ -65,16 +65,23 @@ def make_strip(sigma: float, lower: float, upper: float, llr: float, lead: int) 
     return Strip(sigma, lower, upper, llr, lead, node, root, matrix, begin)
 
 
-def fits(sigma: float, lower: float, upper: float, tau: FloatArray) -> bool:
-    """Return whether the tilt between the lines is mild enough for the eigenbasis."""
-    return bool((np.abs(tau) * (upper - lower) < WIDEST_TILT).all()) and sigma > 0.0
+def mild(strip: Strip, tau: FloatArray) -> BoolArray:
+    """Return, for each tau, whether its tilt is mild enough for the eigenbasis to keep its digits."""
+    far = np.where(tau > 0.0, strip.upper - strip.llr, strip.lower - strip.llr)
+    result: BoolArray = tau * far < WIDEST_TILT
+    return result
+
+
+def leaving(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the probabilities that the next step from each node ends in H1, and in H0, shape `(tau, nodes)`."""
+    centre = strip.node[None, :] + (strip.sigma**2 * tau)[:, None]
+    return ndtr((centre - strip.upper) / strip.sigma), ndtr((strip.lower - centre) / strip.sigma)
 
 
 def measures(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return, for each tau, what turns a drift-free density into survival, into H1 and into H0 at the next step."""
     tilt = strip.root * np.exp(tau[:, None] * (strip.node - strip.llr)[None, :])
-    centre = strip.node[None, :] + (strip.sigma**2 * tau)[:, None]
-    above, below = ndtr((centre - strip.upper) / strip.sigma), ndtr((strip.lower - centre) / strip.sigma)
+    above, below = leaving(strip, tau)
     return tilt, tilt * above, tilt * below
 
 

@@ -30,6 +30,9 @@ from sprt import (
     stopping_law,
     wald_characteristics,
 )
+from sprt.law_normal import gaussian_law_at
+from sprt.rules import Start, make_rules
+from sprt.stopping import summarise
 
 P = st.floats(0.02, 0.98)
 RATE = st.floats(0.005, 0.3)
@@ -265,3 +268,21 @@ def test_simulation_is_a_function_of_its_seed() -> None:
 
     assert (one.n == again.n).all()
     assert (one.llr == again.llr).all()
+
+
+@pytest.mark.parametrize("delta", [0.2, -0.5, 1.5])
+def test_a_strong_drift_has_the_figures_of_the_recursion_look_by_look(delta: float) -> None:
+    design = Design(Normal(1.0, 1.0 + delta), 0.05, 0.1, thresholds="wald")
+    theta = 1.0 + delta * np.array([-5.0, -2.0, 3.5, 6.0, 12.0])
+    found = characteristics(design, theta)
+
+    for k, value in enumerate(theta):
+        drift = np.array([value - 1.0])
+        rules = make_rules(design, design.lower, design.upper)
+        looked = summarise(gaussian_law_at(delta, rules, drift, Start(), two_sided=False))
+        assert looked.p_accept_h1[0] == pytest.approx(found.p_accept_h1[k], abs=1e-11)
+        assert looked.mean_n[0] == pytest.approx(found.mean_n[k], rel=1e-11)
+        assert looked.sd_n[0] == pytest.approx(found.sd_n[k], rel=1e-6)
+        assert {level: n[0] for level, n in looked.quantiles.items()} == {
+            level: n[k] for level, n in found.quantiles.items()
+        }
