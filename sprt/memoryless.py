@@ -178,10 +178,8 @@ def endless_row(ramp: Ramp, theta: float) -> tuple[float, float, float, float]:
     below += float((measure * down) @ total)
     lead = float(ramp.lead)
     alive, later = float(measure @ total), float(measure @ twice)
-    mean = lead + alive
-    # sum over j of (2 (lead + j) + 1) S_j, with S_j summing to `alive` and (j + 1) S_j to `later`
-    second = lead**2 + (2.0 * lead - 1.0) * alive + 2.0 * later
-    return above, below, mean, max(second - mean**2, 0.0)
+    # E (N - lead)^2 is the sum over j of (2 j + 1) S_j, with S_j summing to `alive` and (j + 1) S_j to `later`
+    return above, below, lead + alive, max(2.0 * later - alive - alive**2, 0.0)
 
 
 def steps_until(ramp: Ramp, thetas: FloatArray, left: float, powers: list[FloatArray]) -> FloatArray:

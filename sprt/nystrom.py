@@ -123,7 +123,7 @@ def endless_law(strip: Strip, tau: FloatArray, n: int, levels: tuple[float, ...]
         h0[k] += float(below[k] @ total)
         expected, later = float(alive[k] @ total), float(alive[k] @ twice)
         mean[k] = lead + expected
-        variance[k] = max(lead**2 + (2.0 * lead - 1.0) * expected + 2.0 * later - mean[k] ** 2, 0.0)
+        variance[k] = max(2.0 * later - expected - expected**2, 0.0)
     quantiles = {}
     if levels:
         _, x = decay(strip, tau)

@@ -34,7 +34,7 @@ def steep_law(strip: Strip, tau: FloatArray, n: int, levels: tuple[float, ...]) 
         h1[k] += float(above[k] @ total)
         h0[k] += float(below[k] @ total)
         mean[k] = lead + expected
-        variance[k] = max(lead**2 + (2.0 * lead - 1.0) * expected + 2.0 * later - mean[k] ** 2, 0.0)
+        variance[k] = max(2.0 * later - expected - expected**2, 0.0)
         for level, steps in zip(levels, steps_until(step, first, levels), strict=True):
             quantiles[level][k] = n + strip.lead + steps
     return Law(
