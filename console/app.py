@@ -19,12 +19,14 @@ from starlette.staticfiles import StaticFiles
 from console import api, problems
 from console.board import Board
 from console.desk import Desk
+from console.instruments import ConsoleInstruments, Watched
 from console.model import ReadModel
 from console.orders import Orders
-from console.pages import compare, experiment, new, overview, programme, queue, sign_in
+from console.pages import experiment, new, overview, sign_in
 from console.security import Guard, is_loopback
 from console.settings import ConsoleConfig, ConsoleError
 from console.solver import Solver
+from schemas.instruments import new_registry, serving
 
 __all__ = ["ConsoleConfig", "ConsoleError", "run"]
 
@@ -41,10 +43,13 @@ def run(config: ConsoleConfig) -> None:
     ------
     ConsoleError
         If the port is taken.
+    schemas.instruments.MetricsPortError
+        If the port of the metrics is taken.
     """
+    registry = new_registry()
     server = uvicorn.Server(
         uvicorn.Config(
-            build(config),
+            build(config, ConsoleInstruments(registry)),
             host=config.host,
             port=config.port,
             log_config=None,
@@ -56,7 +61,8 @@ def run(config: ConsoleConfig) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)  # uvicorn ends on them and then raises them again: end well
     try:
-        server.run()
+        with serving(registry, config.metrics_host, config.metrics_port):
+            server.run()
     except SystemExit as error:
         if error.code:
             raise ConsoleError(
@@ -66,7 +72,7 @@ def run(config: ConsoleConfig) -> None:
         raise ConsoleError(f"port: {config.port} on {config.host} cannot be listened on; is another console running?")
 
 
-def build(config: ConsoleConfig) -> FastAPI:
+def build(config: ConsoleConfig, instruments: ConsoleInstruments | None = None) -> FastAPI:
     """Return the console as an ASGI application; one per process, since NiceGUI's pages are."""
     model = ReadModel(config.redis_url, config.topics)
     board = Board(model)
@@ -109,7 +115,9 @@ def build(config: ConsoleConfig) -> FastAPI:
         tailwind=False,
         show_welcome_message=False,
     )
-    app.add_middleware(Guard, tokens=config.tokens, hosts=config.allowed_hosts)
+    app.add_middleware(Guard, token=config.token, hosts=config.allowed_hosts)
+    if instruments is not None:
+        app.add_middleware(Watched, instruments=instruments)
     return app
 
 
@@ -127,28 +135,16 @@ def _pages(desk: Desk) -> None:
     async def _overview(request: Request) -> None:
         await overview.build(desk, request)
 
-    @ui.page("/programme")
-    async def _programme(request: Request) -> None:
-        await programme.build(desk, request)
-
-    @ui.page("/compare")
-    async def _compare(request: Request) -> None:
-        await compare.build(desk, request)
-
-    @ui.page("/queue")
-    async def _queue() -> None:
-        await queue.build(desk)
-
     @ui.page("/new")
     async def _new(request: Request) -> None:
         await new.build(desk, request)
 
     @ui.page("/experiments/{experiment_id}")
-    async def _newest(request: Request, experiment_id: str) -> None:
-        await experiment.build(desk, request, experiment_id, None)
+    async def _newest(experiment_id: str) -> None:
+        await experiment.build(desk, experiment_id, None)
 
     @ui.page("/experiments/{experiment_id}/runs/{number}")
-    async def _run(request: Request, experiment_id: str, number: int) -> None:
-        await experiment.build(desk, request, experiment_id, number)
+    async def _run(experiment_id: str, number: int) -> None:
+        await experiment.build(desk, experiment_id, number)
 
     nicegui_app.on_exception(lambda error: _log.error("page failed", error=repr(error)))

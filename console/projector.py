@@ -1,4 +1,4 @@
-"""The projector: committed records of control, walks, archives and queues become the read model in Redis.
+"""The projector: committed records of `sprt.control`, `sprt.walks` and `sprt.archives` become the read model in Redis.
 
 It only ever goes on from the offsets that lie in Redis beside the data; so when Redis was away or has lost its memory,
 what is missing is replayed, and nothing is counted on but the log.
@@ -7,7 +7,7 @@ what is missing is replayed, and nothing is counted on but the log.
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -26,12 +26,14 @@ from confluent_kafka import (
 )
 
 from console.documents import Changes, Heartbeat
+from console.instruments import ProjectorInstruments
 from console.keys import Keys
 from console.projection import MovedError, Projection, Record
+from schemas.instruments import new_registry, serving
 from schemas.topics import Topics
 
 #: Raised when stored documents change shape: a model of another version is cleared and replayed.
-MODEL_VERSION: Final = 2
+MODEL_VERSION: Final = 1
 _BATCH = 1000
 _POLL_SECONDS = 0.05
 _HEARTBEAT_SECONDS = 1.0
@@ -59,12 +61,16 @@ class ProjectorConfig:
         The read model's Redis, with its password.
     group
         The consumer group; several projectors in it share the partitions.
+    metrics_host, metrics_port
+        Where `/metrics` is served; without a port nowhere.
     """
 
     kafka: Mapping[str, str]
     topics: Topics
     redis_url: str
     group: str = "waldstream-projector"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,9 @@ def run(config: ProjectorConfig) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    Projector(config).run(stop)
+    registry = new_registry()
+    with serving(registry, config.metrics_host, config.metrics_port):
+        Projector(config, ProjectorInstruments(registry)).run(stop)
 
 
 def rebuild(config: ProjectorConfig, progress: Callable[[int, int], None] | None = None) -> Rebuilt:
@@ -108,16 +116,17 @@ def rebuild(config: ProjectorConfig, progress: Callable[[int, int], None] | None
     redis.RedisError
         If Redis cannot be reached.
     """
-    return Projector(config).rebuild(progress)
+    return Projector(config, ProjectorInstruments(new_registry())).rebuild(progress)
 
 
 class Projector:
     """One consumer and its way into Redis."""
 
-    def __init__(self, config: ProjectorConfig) -> None:
+    def __init__(self, config: ProjectorConfig, instruments: ProjectorInstruments) -> None:
         self._config = config
+        self._instruments = instruments
         self._keys = Keys.of(config.topics)
-        self._names = (config.topics.control, config.topics.walks, config.topics.archives, config.topics.queues)
+        self._names = (config.topics.control, config.topics.walks, config.topics.archives)
         self._redis: redis.Redis = redis.Redis.from_url(
             config.redis_url, socket_timeout=10.0, socket_connect_timeout=2.0
         )
@@ -266,6 +275,7 @@ class Projector:
             try:
                 self._positions[topic, partition] = projection.apply(topic, partition, begin, fresh)
                 self.records += len(fresh)
+                self._instruments.projected(len(fresh))
             except MovedError as moved:
                 self._seek(topic, partition, moved.offset)
 
@@ -286,6 +296,7 @@ class Projector:
         if not self._away:
             _log.warning("redis away", error=str(error).splitlines()[0] if str(error) else type(error).__name__)
             self._away = True
+            self._instruments.answers(is_up=False)
             self._consumer.pause(self._consumer.assignment())
         for message in self._consumer.consume(1, timeout=0.5):  # paused: only events of the group come
             if (trouble := message.error()) is not None:
@@ -303,21 +314,28 @@ class Projector:
         if time.monotonic() < self._next_heartbeat:
             return
         self._next_heartbeat = time.monotonic() + _HEARTBEAT_SECONDS
-        beat = Heartbeat(at=datetime.now(UTC), behind=self._behind())
+        behind = list(self._lags())
+        self._instruments.lags(behind)
+        beat = Heartbeat(at=datetime.now(UTC), behind=sum(records for _, _, records in behind))
         encoded = msgspec.json.encode(beat)
         self._redis.set(self._keys.heartbeat, encoded, ex=HEARTBEAT_EXPIRES_SECONDS)
         self._redis.publish(self._keys.changes, msgspec.json.encode(Changes(heartbeat=beat)))
+        self._instruments.answers(is_up=True)
 
     def _behind(self) -> int:
         """Return about how many records lie before this projector; the markers of transactions count as such."""
-        waiting = 0
+        return sum(records for _, _, records in self._lags())
+
+    def _lags(self) -> Iterator[tuple[str, int, int]]:
+        """Yield topic, partition, and about how many records lie before this projector there."""
         known = bool(self._consumer.assignment())  # then fetches keep the watermarks, and nothing need be asked
         for (topic, partition), position in self._positions.items():
+            waiting = 0
             if (topic, partition) not in self._at_end:
                 asked = TopicPartition(topic, partition)
                 low, high = self._consumer.get_watermark_offsets(asked, cached=known, timeout=10.0)
-                waiting += max(high - max(position, low, 0), 0)
-        return waiting
+                waiting = max(high - max(position, low, 0), 0)
+            yield topic, partition, waiting
 
 
 def _start(offset: int) -> int:

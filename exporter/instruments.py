@@ -1,20 +1,17 @@
 """What the exporter shows to Prometheus, named by the table of metrics."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
-from schemas.metrics import BY_NAME
+from schemas.instruments import counter, gauge, histogram
 
 
 class Instruments:
     """The instruments of one exporter."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        seconds, archives, lag = (
-            BY_NAME[name] for name in ("sprt_export_seconds", "sprt_archives_total", "sprt_consumer_lag_records")
-        )
-        self._seconds = Histogram(seconds.name, seconds.help, registry=registry, buckets=seconds.buckets)
-        self._archives = Counter(archives.name, archives.help, archives.labels, registry=registry)
-        self._lag = Gauge(lag.name, lag.help, lag.labels, registry=registry)
+        self._seconds = histogram(registry, "sprt_export_seconds")
+        self._archives = counter(registry, "sprt_archives_total")
+        self._lag = gauge(registry, "sprt_consumer_lag_records")
 
     def exported(self, result: str, seconds: float) -> None:
         """Count an archive that stands now, and how long it took."""
@@ -28,3 +25,8 @@ class Instruments:
     def lag(self, topic: str, partition: int, records: int) -> None:
         """Show how many control records of a partition are still to be read."""
         self._lag.labels(topic, str(partition)).set(records)
+
+    def lost(self, topic: str, partition: int) -> None:
+        """Show nothing of a partition any more: its next reader does."""
+        if (topic, str(partition)) in self._lag._metrics:  # noqa: SLF001  the library has no public way to ask for a label set
+            self._lag.remove(topic, str(partition))

@@ -15,7 +15,6 @@ from typing import Final
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
-from prometheus_client import CollectorRegistry, start_http_server
 
 from experiments.times import moment
 from exporter.announce import Announcer
@@ -24,6 +23,7 @@ from exporter.export import Exporter
 from exporter.history import History
 from exporter.instruments import Instruments
 from exporter.source import StoppedError
+from schemas.instruments import new_registry, serving
 from schemas.topics import Topics
 
 _FIRST_RETRY: Final = 1.0
@@ -88,22 +88,17 @@ def run(config: ExporterConfig) -> None:
 
 def serve(config: ExporterConfig, stop: threading.Event) -> None:
     """Write archives until `stop` is set."""
-    registry = CollectorRegistry()
-    server = None
-    if config.metrics_port is not None:
-        server, _ = start_http_server(config.metrics_port, config.metrics_host, registry)
+    registry = new_registry()
     follower = _Follower(config, stop, Instruments(registry))
     try:
-        follower.follow()
+        with serving(registry, config.metrics_host, config.metrics_port):
+            follower.follow()
     except StoppedError:
         pass
     except KafkaException as error:
         raise ExporterError(f"exporter: Kafka: {error.args[0].str()}") from error
     finally:
         follower.close()
-        if server is not None:
-            server.shutdown()
-            server.server_close()
 
 
 class _Follower:
@@ -115,7 +110,7 @@ class _Follower:
         self._instruments = instruments
         self._histories: dict[int, History] = {}
         self._committed: dict[int, int] = {}
-        self._next_commit = time.monotonic() + _COMMIT_EVERY
+        self._next_commit = 0.0
         self._exporter = Exporter(config.kafka, config.topics, config.archives, f"{config.group}-reader", stop)
         self._announcer = Announcer(config.kafka, config.topics, config.partitions, config.archives)
         self._consumer = Consumer(
@@ -161,6 +156,7 @@ class _Follower:
         for place in places:
             self._histories.pop(place.partition, None)
             self._committed.pop(place.partition, None)
+            self._instruments.lost(place.topic, place.partition)
 
     def _take(self, message: Message) -> None:
         partition, offset = message.partition(), message.offset()

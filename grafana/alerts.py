@@ -60,7 +60,14 @@ class Alert:
 
 
 def _grown(name: str, over: str, *matchers: str, by: str = "") -> str:
-    return f"sum{f' by ({by}) ' if by else ''}(increase({counter(name, *matchers)}[{over}]))"
+    """Return by how much a counter grew; one that is younger than that counts in full.
+
+    `increase` alone takes the first sample of a series for its beginning: what a process counted before its first
+    scrape would raise no alert.
+    """
+    it = counter(name, *matchers)
+    grown = f"{it} unless {it} offset {over} or increase({it}[{over}])"
+    return f"sum{f' by ({by}) ' if by else ''}({grown})"
 
 
 _SAMPLES = gauge("sprt_samples")
@@ -169,12 +176,12 @@ ALERTS: Final[tuple[Alert, ...]] = (
     Alert(
         "WaldstreamRetentionOvertook",
         "critical",
-        _grown("sprt_retention_overtook_total", "1h", by="topic"),
+        _grown("sprt_retention_overtook_total", "1h", by="input"),
         ">",
         0,
         "0s",
         3600,
-        "Records of {{ $labels.topic }} were gone before they were read",
+        "Records of {{ $labels.input }} were gone before they were read",
         "Observations are lost to the runs of that partition; the runs are marked.",
         "waldstream-operations",
     ),

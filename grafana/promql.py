@@ -6,16 +6,15 @@ Queries of panels narrow to the dashboard's `job` and `instance`; those of alert
 import re
 from collections.abc import Iterable
 
-from grafana.asked import ASKED
-from schemas.metrics import BY_NAME, Metric
+from schemas.metrics import BY_NAME, ROLES, Metric
 
 #: Metrics that Prometheus and its Python client make themselves.
 _BUILT_IN = (
-    Metric("up", "gauge", "1 if the last scrape of a target succeeded"),
-    Metric("process_cpu_seconds_total", "counter", "Processor time of a process"),
-    Metric("process_resident_memory_bytes", "gauge", "Memory of a process"),
+    Metric("up", "gauge", "1 if the last scrape of a target succeeded", ROLES),
+    Metric("process_cpu_seconds_total", "counter", "Processor time of a process", ROLES),
+    Metric("process_resident_memory_bytes", "gauge", "Memory of a process", ROLES),
 )
-TABLE: dict[str, Metric] = {metric.name: metric for metric in (*_BUILT_IN, *ASKED)} | BY_NAME
+TABLE: dict[str, Metric] = {metric.name: metric for metric in _BUILT_IN} | BY_NAME
 
 #: What every query of a panel narrows to.
 CHOSEN = ('job=~"$job"', 'instance=~"$instance"')

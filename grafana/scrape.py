@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from schemas.metrics import ROLES
+
 #: One scrape interval for the configuration and for Grafana's `$__rate_interval`.
 INTERVAL_SECONDS: Final = 5
-ROLES: Final = ("worker", "runner", "projector", "exporter", "console")
 
 
 class ScrapeError(ValueError):

@@ -77,10 +77,12 @@ class PartitionThread(threading.Thread):
 
     def park(self) -> None:
         """Ask for a rest between two steps; nothing is lost, and the fence stays in place."""
+        self._shared.instruments.revoked(self.partition)
         self._unparked.clear()
 
     def unpark(self) -> None:
         """Let the thread go on."""
+        self._shared.instruments.stays(self.partition)
         self._unparked.set()
 
     def wait_until_parked(self, seconds: float) -> bool:
@@ -127,7 +129,7 @@ class PartitionThread(threading.Thread):
             experiments=known,
             seconds=round(time.monotonic() - began, 3),
         )
-        self._shared.instruments.took_over(self.partition, self._memory)
+        self._shared.instruments.took_over(self.partition, self._memory, time.monotonic() - began)
         try:
             while not self._ended.is_set():
                 if self._unparked.wait(0.2):

@@ -8,13 +8,10 @@ import asyncio
 import logging
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import faust
 import structlog
-from prometheus_client import CollectorRegistry, disable_created_metrics, start_http_server
 
 from processors.agent import ComputingAgent
 from processors.app import create_app
@@ -26,6 +23,7 @@ from processors.partition import PartitionThread, Shared
 from processors.solving import Solver
 from processors.topics import check_topics
 from processors.watermarks import Watermarks
+from schemas.instruments import new_registry, serving
 
 __all__ = ["WorkerConfig", "run"]
 
@@ -42,7 +40,7 @@ def run(config: WorkerConfig) -> None:
     ------
     processors.topics.TopicError
         If a topic is missing, or has another number of partitions.
-    OSError
+    schemas.instruments.MetricsPortError
         If the port of the metrics is taken.
     processors.topics.KafkaUnreachableError
         If no broker answers at the start. Later on, failures end the process with exit code 70.
@@ -50,34 +48,14 @@ def run(config: WorkerConfig) -> None:
     check_topics(config.kafka, config.topics, config.partitions)
     for name in ("faust", "mode", "aiokafka"):  # their news of every rebalance and attempt; ours are told once
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    registry = CollectorRegistry()
-    instruments = Instruments(registry)
+    registry = new_registry()
+    instruments = Instruments(registry, config.partitions)
     solver = Solver(config.solver_processes, config.solver_seconds)
-    with _metrics(config, registry):
+    with serving(registry, config.metrics_host, config.metrics_port):
         try:
             asyncio.run(_serve(config, instruments, solver))
         finally:
             solver.close()
-
-
-@contextmanager
-def _metrics(config: WorkerConfig, registry: CollectorRegistry) -> Iterator[None]:
-    if config.metrics_port is None:
-        yield
-        return
-    disable_created_metrics()  # type: ignore[no-untyped-call]  # of the library
-    try:
-        server, thread = start_http_server(config.metrics_port, config.metrics_host, registry)
-    except OSError as error:
-        address = f"{config.metrics_host}:{config.metrics_port}"
-        raise OSError(error.errno, f"metrics cannot be served at {address}: {error.strerror}") from error
-    _log.info("metrics_served", url=f"http://{config.metrics_host}:{server.server_port}/metrics")
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 async def _serve(config: WorkerConfig, instruments: Instruments, solver: Solver) -> None:

@@ -12,6 +12,7 @@ import structlog
 
 from producers.client import Client
 from producers.errors import SourceError
+from producers.instruments import Instruments
 from producers.runs import Wanted
 from producers.sources import open_source
 from schemas import avro, events
@@ -27,11 +28,12 @@ _RESOLUTION_SECONDS = 0.002
 class Feed(threading.Thread):
     """The source of one run; `client` is shared and sends everything."""
 
-    def __init__(self, client: Client, wanted: Wanted, files: Path) -> None:
+    def __init__(self, client: Client, wanted: Wanted, files: Path, instruments: Instruments) -> None:
         super().__init__(name=f"source {wanted.experiment_id}/{wanted.run}", daemon=True)
         self._client = client
         self._wanted = wanted
         self._files = files
+        self._instruments = instruments
         self._ended = threading.Event()
         self._may_go = threading.Event()
         self.pause(wanted.is_paused)
@@ -50,9 +52,11 @@ class Feed(threading.Thread):
 
     def run(self) -> None:
         """Send records until the source is exhausted, breaks, or is told to end."""
-        run = self._wanted
+        run, kind, how = self._wanted, self._wanted.section["kind"], "failed"
+        self._instruments.began(kind)
         try:
             last = self._send_all()
+            how = "ended" if last is None else "exhausted"
         except Exception as error:  # whatever breaks a source has to end its run, or the run would wait for ever
             if not isinstance(error, SourceError):
                 log.exception("source_broke", experiment_id=run.experiment_id, run=run.run)
@@ -73,6 +77,8 @@ class Feed(threading.Thread):
                         last_sequence=last,
                     )
                 )
+        finally:
+            self._instruments.ended(kind, how)
 
     def _send_all(self) -> int | None:
         """Return the last sequence number of an exhausted source, None if it was told to end."""
@@ -82,12 +88,14 @@ class Feed(threading.Thread):
         log.info(
             "source_started", experiment_id=run.experiment_id, run=run.run, kind=run.section["kind"], sequence=first
         )
+        kind = run.section["kind"]
         interval, due, last = 1.0 / run.section["rate"], time.monotonic(), first - 1
         for values, arm in source.records(first):
             due = self._await_turn(due)
             if self._ended.is_set():
                 return None
             last = self._client.observe(run.experiment_id, values, arm=arm, source=run.source)
+            self._instruments.sent(kind)
             due += interval
         self._client.flush()
         if last < 0:

@@ -17,8 +17,10 @@ from producers import reading
 from producers.client import Client
 from producers.connection import closing, consumer
 from producers.feed import Feed
+from producers.instruments import Instruments
 from producers.runs import KINDS, Runs
 from producers.webhooks import WebhookConfig, telling
+from schemas.instruments import new_registry, serving
 from schemas.topics import Topics
 
 log = structlog.get_logger()
@@ -33,6 +35,8 @@ class RunnerConfig:
     files: Path = field(default_factory=Path)
     group: str = "waldstream-runner"
     webhook: WebhookConfig | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
 
 
 def run(config: RunnerConfig, stop: threading.Event | None = None) -> None:
@@ -44,14 +48,23 @@ def run(config: RunnerConfig, stop: threading.Event | None = None) -> None:
         If no broker answers at the start.
     MissingTopicError
         If the topics do not exist.
+    schemas.instruments.MetricsPortError
+        If the port of the metrics is taken.
     """
     ended = threading.Event() if stop is None else stop
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
-    webhook = telling(config.webhook, config.kafka, config.topics, f"{config.group}-webhooks", ended)
-    with Client(config.kafka, config.topics, source="runner", actor="runner") as client, webhook:
-        _Runner(config, client).follow(ended)
+    registry = new_registry()
+    instruments = Instruments(registry)
+    group = f"{config.group}-webhooks"
+    webhook = telling(config.webhook, config.kafka, config.topics, group, ended, instruments=instruments)
+    with (
+        serving(registry, config.metrics_host, config.metrics_port),
+        Client(config.kafka, config.topics, source="runner", actor="runner") as client,
+        webhook,
+    ):
+        _Runner(config, client, instruments).follow(ended)
 
 
 @dataclass
@@ -64,8 +77,9 @@ class _Partition:
 
 
 class _Runner:
-    def __init__(self, config: RunnerConfig, client: Client) -> None:
+    def __init__(self, config: RunnerConfig, client: Client, instruments: Instruments) -> None:
         self._config = config
+        self._instruments = instruments
         self._client = client
         self._owned: dict[int, _Partition] = {}
 
@@ -110,7 +124,7 @@ class _Runner:
                 owned.feeds.pop(key).end()
             for key, run in wanted.items():
                 if key not in owned.feeds:
-                    owned.feeds[key] = Feed(self._client, run, self._config.files)
+                    owned.feeds[key] = Feed(self._client, run, self._config.files, self._instruments)
                     owned.feeds[key].start()
                 owned.feeds[key].pause(run.is_paused)
 

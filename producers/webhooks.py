@@ -29,6 +29,7 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 from producers import reading
 from producers.connection import closing, consumer, end_of
 from producers.errors import ProducerError
+from producers.instruments import Instruments
 from schemas import events
 from schemas.topics import Topics
 
@@ -120,7 +121,13 @@ def signature(secret: str, message_id: str, stamp: str, body: bytes) -> str:
 
 @contextmanager
 def telling(
-    config: WebhookConfig | None, kafka: Mapping[str, str], topics: Topics, group: str, ended: threading.Event
+    config: WebhookConfig | None,
+    kafka: Mapping[str, str],
+    topics: Topics,
+    group: str,
+    ended: threading.Event,
+    *,
+    instruments: Instruments,
 ) -> Iterator[None]:
     """Inside the block a thread tells of events, if a webhook is configured; its failure sets `ended` and is raised."""
     if config is None:
@@ -130,7 +137,7 @@ def telling(
 
     def tell() -> None:
         try:
-            _Teller(config, kafka, topics, group).follow(ended)
+            _Teller(config, kafka, topics, group, instruments).follow(ended)
         except BaseException as error:  # noqa: BLE001  raised again by whoever started the thread
             failure.append(error)
             ended.set()
@@ -164,7 +171,10 @@ class _Message:
 class _Teller:
     """One member of the group: messages of a partition wait behind one another, partitions do not."""
 
-    def __init__(self, config: WebhookConfig, kafka: Mapping[str, str], topics: Topics, group: str) -> None:
+    def __init__(
+        self, config: WebhookConfig, kafka: Mapping[str, str], topics: Topics, group: str, instruments: Instruments
+    ) -> None:
+        self._instruments = instruments
         self._config, self._kafka, self._topic, self._group = config, kafka, topics.control, group
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirection)
         self._waiting: dict[int, deque[_Message]] = {}
@@ -210,13 +220,16 @@ class _Teller:
         it.first_at = it.first_at or now
         problem = self._send(it)
         if problem is None:
+            self._instruments.told("delivered")
             waiting.popleft()
             return
         wait = min(self._config.first_wait * 2 ** min(it.tries - 1, 30), self._config.longest_wait)
         if now - it.first_at + wait > self._config.give_up:
+            self._instruments.told("given_up")
             log.error("webhook_given_up", id=it.event.id, kind=it.kind, tries=it.tries, problem=problem)
             waiting.popleft()
             return
+        self._instruments.told("refused")
         log.warning("webhook_not_taken", id=it.event.id, kind=it.kind, tries=it.tries, problem=problem, again_in=wait)
         it.next_at = time.monotonic() + wait
 

@@ -29,6 +29,7 @@ _ANSWERS: dict[int, tuple[str, ...]] = {
         "waldstream.terminal:RefusedError",
         "producers.errors:ProducerError",
         "processors.topics:TopicError",
+        "schemas.instruments:MetricsPortError",
         "experiments.definition:DefinitionError",
         "sprt:SprtError",
         "stack.errors:StackError",

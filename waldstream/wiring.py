@@ -40,7 +40,14 @@ class Wiring:
         from producers.runner import RunnerConfig
 
         given = self.settings
-        return RunnerConfig(kafka=self._kafka, topics=self._topics, files=given.files, group=f"{given.app_id}-runner")
+        return RunnerConfig(
+            kafka=self._kafka,
+            topics=self._topics,
+            files=given.files,
+            group=f"{given.app_id}-runner",
+            metrics_host=given.metrics_host,
+            metrics_port=given.runner_metrics_port,
+        )
 
     def projector(self) -> "ProjectorConfig":
         """Return the configuration of a projector."""
@@ -52,6 +59,8 @@ class Wiring:
             topics=self._topics,
             redis_url=given.redis_url.get_secret_value(),
             group=f"{given.app_id}-projector",
+            metrics_host=given.metrics_host,
+            metrics_port=given.projector_metrics_port,
         )
 
     def exporter(self) -> "ExporterConfig":
@@ -83,6 +92,7 @@ class Wiring:
             host=given.console_host,
             port=given.console_port,
             token=None if given.console_token is None else given.console_token.get_secret_value(),
-            viewer_token=None if given.console_viewer_token is None else given.console_viewer_token.get_secret_value(),
             allowed_hosts=given.console_allowed_hosts,
+            metrics_host=given.metrics_host,
+            metrics_port=given.console_metrics_port,
         )

@@ -20,8 +20,10 @@ import numpy as np
 import pytest
 import redis
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from prometheus_client import CollectorRegistry
 
 import sprt
+from console.instruments import ProjectorInstruments
 from console.keys import Keys
 from console.projector import Projector, ProjectorConfig
 from experiments.definition import parse
@@ -55,11 +57,6 @@ class Teller:
         value = encode_avro(event) if avro else encode_json(event)
         where = partition_of(experiment_id, PARTITIONS) if partition is None else partition
         self.producer.produce(topic, value, experiment_id, where)
-
-    def limit(self, queue: str, limit: int) -> None:
-        """Set how many runs of a queue may be live."""
-        value = encode_json(events.SlotLimit(queue=queue, limit=limit))
-        self.producer.produce(self.topics.queues, value, queue, partition_of(queue, PARTITIONS))
 
     def flush(self) -> None:
         assert self.producer.flush(20) == 0
@@ -140,13 +137,6 @@ class Story:
                 certificate={},
             )
         )
-
-    def queue(self, name: str, priority: int = 0) -> "Story":
-        fields = self._head() | {"run": self.run + 1}
-        return self.control(events.Queued(**fields, queue=name, priority=priority))
-
-    def schedule(self, due: datetime) -> "Story":
-        return self.control(events.Scheduled(**self._head(), due=due))
 
     def start(self, **why: Any) -> "Story":
         self.run += 1
@@ -251,7 +241,7 @@ class ReadModel:
 
         def work() -> None:
             try:
-                Projector(config or self.config).run(event)
+                Projector(config or self.config, ProjectorInstruments(CollectorRegistry())).run(event)
             except BaseException as error:
                 errors.append(error)
                 raise

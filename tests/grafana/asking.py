@@ -30,6 +30,16 @@ class Asked:
     expression: str
 
 
+@dataclass(frozen=True)
+class AskedOfConsole:
+    """One query of the Infinity datasource: where it stands, the address, the items in the answer, their fields."""
+
+    where: str
+    path: str
+    root: str
+    fields: frozenset[str]
+
+
 def filled(text: str) -> str:
     """Return the text with the value of each variable."""
     return re.sub(r"\$\{?(\w+)\}?", lambda found: _VALUES[found[1]], text)
@@ -47,6 +57,28 @@ def of_panels() -> Iterator[Asked]:
 def of_alerts() -> Iterator[Asked]:
     for alert in ALERTS:
         yield Asked(alert.name, alert.expression)
+
+
+def of_console(experiment_id: str, run: int) -> Iterator[AskedOfConsole]:
+    """Yield every query of the console, about one run where it is about a run."""
+    for uid, contents in DASHBOARDS.items():
+        board = contents()
+        targets = [
+            *((panel["title"], target) for panel in board["panels"] for target in panel.get("targets", ())),
+            *((each["name"], each["target"]) for each in board["annotations"]["list"]),
+            *(
+                (each["name"], each["query"]["infinityQuery"])
+                for each in board["templating"]["list"]
+                if each["type"] == "query" and isinstance(each["query"], dict)
+            ),
+        ]
+        for title, target in targets:
+            if target.get("parser") == "backend":
+                path = target["url"].replace("${walk:raw}", f"{experiment_id}/runs/{run}")
+                root = target["root_selector"].replace("${experiment:csv}", experiment_id)
+                assert "$" not in path
+                fields = frozenset(column["selector"] for column in target["columns"])
+                yield AskedOfConsole(f"{uid}: {title}", path, root, fields)
 
 
 def of_variables() -> Iterator[tuple[str, str, str]]:
@@ -71,7 +103,11 @@ def label_values(prometheus: str, label: str, series: str) -> list[str]:
     return found
 
 
+def json_of(url: str) -> Any:
+    """Return what our own server on loopback answers."""
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  loopback
+        return json.load(answer)
+
+
 def _get(prometheus: str, path: str, given: dict[str, str]) -> Any:
-    url = f"{prometheus}/api/v1/{path}?{urllib.parse.urlencode(given)}"
-    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  our own server on loopback
-        return json.load(answer)["data"]
+    return json_of(f"{prometheus}/api/v1/{path}?{urllib.parse.urlencode(given)}")["data"]

@@ -13,7 +13,7 @@ import yaml  # type: ignore[import-untyped]  # its stubs are a distribution of t
 
 from grafana.build import COMPOSE, GENERATED
 from grafana.provisioning import DASHBOARDS, FROM_ENVIRONMENT
-from grafana.scrape import ROLES
+from schemas.metrics import ROLES
 from stack.kafka_config import MESSAGE_MAX_BYTES
 from waldstream import settings
 from waldstream.cli import app
@@ -24,8 +24,6 @@ FILE = ROOT / "docker-compose.yml"
 PROJECT: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
 SERVICES: dict[str, Any] = PROJECT["services"]
 OURS = (*ROLES, "topics")
-#: Settings that the roles get once they serve their own metrics; until then they read past them.
-ASKED = {f"WALDSTREAM_{role}_METRICS_PORT" for role in ("RUNNER", "PROJECTOR", "CONSOLE")}
 SECRETS = ("CONSOLE_TOKEN", "REDIS_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD")
 each_service = pytest.mark.parametrize("name", SERVICES)
 
@@ -113,7 +111,7 @@ def test_settings_exist_and_are_accepted(name: str, monkeypatch: pytest.MonkeyPa
     given = environment(name) | secrets
     known = {settings.PREFIX + field.upper() for field in settings.Settings.model_fields}
     for variable, text in given.items():
-        assert variable in known | ASKED
+        assert variable in known
         monkeypatch.setenv(variable, text)
 
     loaded = settings.load()

@@ -1,90 +1,63 @@
-"""Real roles, a real Prometheus that scrapes them, real experiments: every query of panels and alerts returns data.
+"""Real roles, a real Prometheus that scrapes them, real experiments: every query of panels and rules returns data.
 
 What stays empty is listed with its reason.
 """
 
-import sys
+import contextlib
+import math
+import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # its stubs are a distribution of their own
+from jsonata import Jsonata
+from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.verify import verify
-from grafana.asked import ASKED
-from grafana.scrape import config
-from processors.topics import create_topics
-from producers.client import Client
-from schemas.topics import Topics
-from stack.ports import free_port
-from stack.process import Child
-from stack.prometheus import PrometheusServer
-from tests.grafana.asking import Asked, label_values, of_alerts, of_panels, of_variables, values
-from tests.grafana.promtool import installed
-from tests.waldstream.installation import environment, until
+from schemas.metrics import BY_NAME, METRICS, ROLES, Role
+from tests.grafana.asking import (
+    Asked,
+    AskedOfConsole,
+    json_of,
+    label_values,
+    of_alerts,
+    of_console,
+    of_panels,
+    of_variables,
+    values,
+)
+from tests.grafana.promtool import installed, promtool
+from tests.grafana.watched import Watched, demonstrate, watching
+from tests.waldstream.installation import until
 
 pytestmark = [pytest.mark.stack, installed]
 
-PARTITIONS = 2
 #: What has no value in this installation, and why.
-EMPTY = {metric.name: "no role serves it yet" for metric in ASKED} | {
-    "sprt_queue_waiting": "no experiment here waits in a queue",
-    'result="disputed"': "no archive is disputed, and the exporter makes the series at the first one",
-    'result="failed"': "no export fails, and the exporter makes the series at the first one",
-    "process_": "the roles serve their own registry, without the process's own metrics",
+EMPTY = {
+    "WaldstreamExperimentStuck": "it looks ten minutes back; test_queries asks it with an hour of data",
 }
 
-
-@dataclass(frozen=True)
-class Watched:
-    prometheus: str
-    archives: Path
+#: Experiments whose run is open, after `demonstrate`.
+_OPEN = {"running", "fed"}
 
 
 @pytest.fixture(scope="module")
-def watched(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    """Worker and exporter under Prometheus: one run decided and archived, one running, one record rejected."""
-    folder = tmp_path_factory.mktemp("watched")
-    given = {"bootstrap.servers": kafka}
-    ports = {"worker": free_port(), "exporter": free_port()}
-    topics = Topics(f"t{folder.name[-6:]}{ports['worker']}")
-    create_topics(given, topics, PARTITIONS)
-    own = environment(
-        folder,
-        kafka_bootstrap_servers=kafka,
-        topic_prefix=topics.prefix,
-        app_id=topics.prefix,
-        partitions=str(PARTITIONS),
-        worker_metrics_port=str(ports["worker"]),
-        exporter_metrics_port=str(ports["exporter"]),
-    )
-    scraping = config({role: [port] for role, port in ports.items()})
-    scraping["global"] = {"scrape_interval": "500ms", "scrape_timeout": "500ms"}
-    file = folder / "prometheus.yml"
-    file.write_text(yaml.safe_dump(scraping))
-    with (
-        _role("worker", folder, own),
-        _role("exporter", folder, own),
-        PrometheusServer(folder / "prometheus", file) as server,
-        Client(given, topics) as client,
-    ):
-        until(lambda: sum(values(server.url, 'sum(up{job=~"waldstream-.+"})')) == len(ports))
-        for experiment_id, p in (("decided", 0.9), ("running", 0.6)):
-            assert client.run(_definition(experiment_id, p), timeout=60.0).status == "accepted"
-        client.observe("decided", [1.0] * 40)
-        client.observe("running", [1.0, 0.0] * 20)
-        client.observe("unknown", [1.0])
-        client.flush()
-        until(lambda: values(server.url, 'count_over_time(sprt_archives_total{result="written"}[5m]) > 1'))
-        until(lambda: values(server.url, "count_over_time(sprt_rejected_total[5m]) > 1"))
-        yield Watched(server.url, folder / "archives")
+def watched(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+    with watching(kafka, redis_url, tmp_path_factory.mktemp("watched")) as made:
+        demonstrate(made)
+        yield made
 
 
-def test_every_panel_and_alert_gets_data_or_has_a_reason_not_to(watched: Watched) -> None:
-    without = [asked for asked in (*of_panels(), *of_alerts()) if not values(watched.prometheus, asked.expression)]
+def test_every_panel_and_rule_gets_data_or_has_a_reason_not_to(watched: Watched) -> None:
+    asked = [*of_panels(), *of_alerts()]
+    with contextlib.suppress(pytest.fail.Exception):  # then what is missing is said below
+        until(lambda: _without(watched, asked) == sorted(EMPTY), 20)
 
-    assert [asked for asked in without if not _excused(asked)] == []
+    assert _without(watched, asked) == sorted(EMPTY)
+
+
+def test_every_query_of_the_console_gets_rows(watched: Watched) -> None:
+    for asked in of_console("decided", 1):
+        assert _rows(watched, asked), asked
 
 
 def test_every_variable_gets_its_options(watched: Watched) -> None:
@@ -95,26 +68,82 @@ def test_the_numbers_are_those_of_the_experiments(watched: Watched) -> None:
     running = '{experiment_id="running"}'
 
     assert values(watched.prometheus, f"sprt_samples{running}") == [40.0]
+    assert values(watched.prometheus, f"sprt_running{running}") == [1.0]
+    assert values(watched.prometheus, f"sprt_max_samples{running}") == [10_000.0]
     assert len(values(watched.prometheus, f"sprt_boundary{running}")) == 2
-    assert values(watched.prometheus, 'sprt_decisions_total{outcome="accept_h1"}') == [1.0]
+    assert values(watched.prometheus, 'sprt_decisions_total{outcome="accept_h1", reason="boundary_upper"}') == [1.0]
     assert values(watched.prometheus, 'sprt_rejected_total{reason="unknown_experiment"}') == [1.0]
+    assert values(watched.prometheus, 'sprt_queue_waiting{queue="lab"}') == [1.0]
+    assert values(watched.prometheus, 'sprt_sources{kind="entropy"}') == [1.0]
+    assert values(watched.prometheus, "sum(sprt_observations_total)") == values(
+        watched.prometheus, 'sum(sprt_observations_total{result=~"applied|rejected|after_stop"})'
+    )
     assert verify(watched.archives / "decided" / "1").ok
 
 
-def _excused(asked: Asked) -> bool:
-    return any(name in asked.expression for name in EMPTY)
+def test_no_rule_fires_but_that_of_the_rejected_record(watched: Watched) -> None:
+    found = json_of(f"{watched.prometheus}/api/v1/rules?type=alert")["data"]["groups"][0]["rules"]
+
+    assert {rule["name"] for rule in found if rule["state"] == "firing"} <= {"WaldstreamRecordsRejected"}
+    assert {rule["health"] for rule in found} == {"ok"}
 
 
-def _role(role: str, folder: Path, own: dict[str, str]) -> Child:
-    return Child(role, (sys.executable, "-m", "waldstream", role), log=folder / f"{role}.log", env=own)
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_serves_its_part_of_the_table_and_nothing_else_of_ours(watched: Watched, role: Role) -> None:
+    text = _metrics(watched.ports[role])
+    served = {found.name for found in text_string_to_metric_families(text)}
+    of_role = {it.name.removesuffix("_total") for it in METRICS if role in it.roles}
+
+    promtool("check", "metrics", text=text)
+    assert {name for name in served if name.startswith("sprt_")} == of_role
+    assert {"process_resident_memory_bytes", "process_cpu_seconds"} <= served
 
 
-def _definition(experiment_id: str, p: float) -> dict[str, object]:
-    return {
-        "id": experiment_id,
-        "title": f"The experiment {experiment_id}",
-        "owner": "ana",
-        "tags": ["a", "b"],
-        "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": p}},
-        "errors": {"alpha": 0.01, "beta": 0.01, "thresholds": "wald"},
-    }
+@pytest.mark.parametrize("role", ROLES)
+def test_a_closed_list_of_labels_is_there_from_the_start(watched: Watched, role: Role) -> None:
+    text = _metrics(watched.ports[role])
+    for family in text_string_to_metric_families(text):
+        metric = BY_NAME.get(family.name) or BY_NAME.get(f"{family.name}_total")
+        if metric is not None and metric.starts:
+            assert {tuple(sample.labels.values()) for sample in family.samples} == {
+                *(tuple(dict(zip(metric.labels, values, strict=True)).values()) for values in metric.starts)
+            }
+
+
+def test_two_workers_never_both_show_an_experiment_after_a_rebalance(watched: Watched) -> None:
+    shown = "count by (experiment_id) (sprt_samples)"
+    watched.start("worker", worker_metrics_port=str(watched.ports["second"]))
+    until(lambda: sorted(values(watched.prometheus, "sprt_partitions_owned")) == [1.0, 1.0], 90)
+
+    # the new owner does not show what had been decided before
+    until(lambda: values(watched.prometheus, shown) == [1.0] * len(_OPEN))
+    served = [_experiments(watched.ports[worker]) for worker in ("worker", "second")]
+
+    assert not served[0] & served[1]
+    assert served[0] | served[1] == _OPEN
+
+
+def _without(watched: Watched, asked: list[Asked]) -> list[str]:
+    """Return which queries have no value, or none that is a number."""
+    found = {it.where: values(watched.prometheus, it.expression) for it in asked}
+    return sorted(where for where, numbers in found.items() if not numbers or all(map(math.isnan, numbers)))
+
+
+def _rows(watched: Watched, asked: AskedOfConsole) -> list[object]:
+    """Return the rows that Grafana's Infinity plugin would take out of the console's answer."""
+    found = Jsonata(asked.root).evaluate(json_of(watched.console + asked.path))
+    rows = list(found) if isinstance(found, list) else [found] if found else []
+    for row in rows:
+        assert not asked.fields - row.keys(), (asked, row)
+    return rows
+
+
+def _experiments(port: int) -> set[str]:
+    families = {found.name: found for found in text_string_to_metric_families(_metrics(port))}
+    return {sample.labels["experiment_id"] for sample in families["sprt_samples"].samples}
+
+
+def _metrics(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text

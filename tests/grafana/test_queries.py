@@ -11,14 +11,14 @@ from itertools import product
 
 import pytest
 
-from grafana.asked import ASKED
 from grafana.promql import TABLE
-from schemas.metrics import METRICS, REJECTED, RESULTS, Metric
+from schemas.metrics import METRICS, Metric
 from stack.prometheus import PrometheusServer
 from tests.grafana.asking import Asked, label_values, of_alerts, of_panels, of_variables, values
 from tests.grafana.promtool import installed, promtool
 
 _STEP, _STEPS = 15, 240
+#: Values of labels whose list is open.
 _LABELS: dict[str, tuple[str, ...]] = {
     "experiment_id": ("rng-bias", "coin.2"),
     "side": ("upper", "lower"),
@@ -27,14 +27,9 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "owner": ("ana",),
     "tags": ("rng,lab",),
     "state": ("RUNNING", "DECIDED"),
-    "outcome": ("accept_h1",),
-    "reason": ("boundary_upper", *REJECTED),
-    "result": (*RESULTS, "written", "disputed", "failed"),
     "topic": ("sprt.observations", "sprt.control"),
     "partition": ("0", "1"),
     "queue": ("lab",),
-    "row": ("hot", "cold", "position"),
-    "kind": ("entropy",),
 }
 
 
@@ -86,9 +81,8 @@ def test_a_tag_is_found_among_the_tags_as_a_whole(prometheus: Prometheus, tag: s
 
 @installed
 def test_the_names_and_helps_of_the_table_are_what_prometheus_recommends() -> None:
-    table = (*METRICS, *ASKED)
-    text = "".join(f"# HELP {it.name} {it.help}\n# TYPE {it.name} {it.kind}\n" for it in table)
-    samples = "".join(f"{it.name}{'_count' if it.kind == 'histogram' else ''} 1\n" for it in table)
+    text = "".join(f"# HELP {it.name} {it.help}\n# TYPE {it.name} {it.kind}\n" for it in METRICS)
+    samples = "".join(f"{it.name}{'_count' if it.kind == 'histogram' else ''} 1\n" for it in METRICS)
 
     promtool("check", "metrics", text=text + samples)
 
@@ -103,9 +97,9 @@ def _answered(prometheus: Prometheus, asked: Asked) -> None:
 def _exposed(metric: Metric, end: int) -> str:
     """Return an hour of the metric in OpenMetrics text."""
     family = metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name
-    jobs = ("worker", "exporter") if metric.name in {"up", "sprt_consumer_lag_records"} else ("worker",)
+    sets = metric.starts or tuple(product(*(_LABELS[label] for label in metric.labels)))
     lines = [f"# TYPE {family} {metric.kind}\n"]
-    for job, *chosen in product(jobs, *(_LABELS[label] for label in metric.labels)):
+    for job, chosen in product(metric.roles, sets):
         labels = ",".join(
             f'{name}="{value}"'
             for name, value in zip(

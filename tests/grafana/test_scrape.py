@@ -6,7 +6,8 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are a distribution of their own
 
 from grafana.build import COMPOSE
-from grafana.scrape import ROLES, ScrapeError, config, services
+from grafana.scrape import ScrapeError, config, services
+from schemas.metrics import ROLES
 from tests.grafana.promtool import installed, promtool
 
 

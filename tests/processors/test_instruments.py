@@ -24,9 +24,9 @@ class Committed:
     def __init__(self) -> None:
         self.now = 0.0
         self.registry = CollectorRegistry()
-        self.instruments = Instruments(self.registry, lambda: self.now)
+        self.instruments = Instruments(self.registry, 4, lambda: self.now)
         self.memory = Memory(0, 1)
-        self.instruments.took_over(0, self.memory)
+        self.instruments.took_over(0, self.memory, 0.5)
 
     def commands(self, *commands: events.Command) -> None:
         first = self.memory.positions.get("control", 0)

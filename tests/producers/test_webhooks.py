@@ -13,9 +13,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from processors.topics import create_topics
 from producers.connection import producer
+from producers.instruments import Instruments
 from producers.webhooks import WebhookConfig, WebhookError, kind_of, message, telling
 from schemas import codecs, events
 from schemas.topics import Topics
@@ -158,7 +160,14 @@ class Log:
     @contextlib.contextmanager
     def telling(self, config: WebhookConfig) -> Iterator[None]:
         """Inside the block webhooks are told; on entry the group stands at the end of the log."""
-        with telling(config, self.kafka, self.topics, f"{self.topics.prefix}-webhooks", threading.Event()):
+        with telling(
+            config,
+            self.kafka,
+            self.topics,
+            f"{self.topics.prefix}-webhooks",
+            threading.Event(),
+            instruments=Instruments(CollectorRegistry()),
+        ):
             yield
 
 

@@ -3,7 +3,6 @@
 import typer
 
 from waldstream import logs, settings
-from waldstream.terminal import RefusedError
 from waldstream.wiring import Wiring
 
 app = typer.Typer()
@@ -21,18 +20,6 @@ def _wiring(*, asks_kafka: bool = True) -> Wiring:
     return Wiring(given)
 
 
-def _serve_process_metrics(host: str, port: int | None) -> None:
-    """Serve `/metrics` of a role that counts nothing of its own: memory, CPU, and that it is up."""
-    if port is None:
-        return
-    from prometheus_client import start_http_server
-
-    try:
-        start_http_server(port, host)
-    except OSError as error:
-        raise RefusedError(f"metrics port {port} on {host}: {error.strerror}; allowed: a free port") from error
-
-
 @app.command(rich_help_panel=_PANEL)
 def worker() -> None:
     """Fold observations into tests and publish decisions; start as many as there are partitions."""
@@ -46,9 +33,7 @@ def runner() -> None:
     """Start a run's own source with the run, and end it with the decision."""
     from producers import runner as role
 
-    wiring = _wiring()
-    _serve_process_metrics(wiring.settings.metrics_host, wiring.settings.runner_metrics_port)
-    role.run(wiring.runner())
+    role.run(_wiring().runner())
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -56,9 +41,7 @@ def projector() -> None:
     """Keep the read model in Redis up to date."""
     from console import projector as role
 
-    wiring = _wiring()
-    _serve_process_metrics(wiring.settings.metrics_host, wiring.settings.projector_metrics_port)
-    role.run(wiring.projector())
+    role.run(_wiring().projector())
 
 
 @app.command(rich_help_panel=_PANEL)
@@ -74,6 +57,4 @@ def console() -> None:
     """Serve the web console and the REST API."""
     from console import app as role
 
-    wiring = _wiring(asks_kafka=False)  # it shows what Redis holds, with Kafka away too
-    _serve_process_metrics(wiring.settings.metrics_host, wiring.settings.console_metrics_port)
-    role.run(wiring.console())
+    role.run(_wiring(asks_kafka=False).console())  # it shows what Redis holds, with Kafka away too
