@@ -1,0 +1,190 @@
+"""What the metrics cost a worker: the same batches with and without instruments, in turns, as a ratio in one run.
+
+`python -m bench.metrics` prints the table. A batch is decoded, folded and made into the records of its transaction, as
+in the worker; the instrumented turns then take in the step and are scraped once a turn over HTTP, many times as
+often as Prometheus would. Kafka is left out: its time would only hide the instruments' share. Times are those of the
+processor, so that other programs do not count.
+"""
+
+import math
+import statistics
+import time
+import urllib.request
+from collections.abc import Iterator
+from typing import Final
+
+from experiments.memory import Memory
+from experiments.planning import Solution, plan
+from processors.inputs import Fetched
+from processors.instruments import Instruments
+from processors.steps import AtBarrier, Control, Done, Observations, Step, compute
+from schemas import codecs, events
+from schemas.instruments import new_registry, serving
+from schemas.topics import Topics
+
+_TOPICS: Final = Topics("bench")
+_RECORDS: Final = 5_000
+_BATCHES_A_TURN: Final = 5
+_TURNS: Final = 9
+_PORT: Final = 19_464
+
+
+class Message:
+    """A record as the client hands it over."""
+
+    def __init__(self, topic: str, offset: int, key: str, value: bytes) -> None:
+        self._parts = (topic, offset, key.encode(), value)
+
+    def topic(self) -> str:
+        """Return the topic."""
+        return self._parts[0]
+
+    def partition(self) -> int:
+        """Return the partition."""
+        return 0
+
+    def offset(self) -> int:
+        """Return the offset."""
+        return self._parts[1]
+
+    def timestamp(self) -> tuple[int, int]:
+        """Return the kind of the timestamp and milliseconds since the epoch."""
+        return 1, 1_700_000_000_000
+
+    def key(self) -> bytes:
+        """Return the key."""
+        return self._parts[2]
+
+    def value(self) -> bytes:
+        """Return the value."""
+        return self._parts[3]
+
+    def headers(self) -> None:
+        """Return no headers."""
+
+
+def main() -> None:
+    """Print the rates with and without instruments, and their ratio, for few and many experiments."""
+    print(f"{'experiments':>11} {'records/s without':>18} {'with':>10} {'ratio':>7} {'scrape':>9}")
+    for experiments in (1, 100, 1_000):
+        without, within, scrape = _compared(experiments)
+        print(
+            f"{experiments:>11,} {_RECORDS / without:>18,.0f} {_RECORDS / within:>10,.0f} {without / within:>7.3f} "
+            f"{scrape * 1000:>6.1f} ms"
+        )
+
+
+def _compared(experiments: int) -> tuple[float, float, float]:
+    """Return the processor's seconds for a batch without and with instruments, and those of one scrape."""
+    memory = _running(experiments)
+    registry = new_registry()
+    instruments = Instruments(registry, 1)
+    instruments.took_over(0, memory, 0.0)
+    batches = list(_batches(memory, experiments))
+    without, within, scrapes = [], [], []
+    with serving(registry, "127.0.0.1", _PORT):
+        for turn in range(_TURNS + 1):
+            plain = _turn(memory, batches, None)
+            watched = _turn(memory, batches, instruments)
+            scrape = _scraped()
+            if turn:  # the first warms up
+                without.append(plain)
+                within.append(watched + scrape / _BATCHES_A_TURN)
+                scrapes.append(scrape)
+    return statistics.median(without), statistics.median(within), statistics.median(scrapes)
+
+
+def _turn(memory: Memory, batches: list[Fetched], instruments: Instruments | None) -> float:
+    """Return the processor's seconds for a batch; each turn goes through the same batches from the same memory."""
+    if instruments is not None:
+        instruments.gave_up(0)
+        instruments.took_over(0, memory, 0.0)
+    began = time.process_time()
+    for fetched in batches:
+        done = _done(memory, Observations(fetched))
+        memory = done.memory
+        if instruments is not None:
+            instruments.committed(0, done)
+    return (time.process_time() - began) / len(batches)
+
+
+def _scraped() -> float:
+    began = time.process_time()
+    with urllib.request.urlopen(f"http://127.0.0.1:{_PORT}/metrics", timeout=60) as answer:
+        answer.read()
+    return time.process_time() - began
+
+
+def _running(experiments: int) -> Memory:
+    """Return the memory of a partition with so many running experiments that never decide."""
+    solution = plan(_definition("e0"))
+    if not isinstance(solution, Solution):
+        raise TypeError(solution.message)
+    memory, offset = Memory(0, 1), 0
+    for first in range(0, experiments, 500):
+        names = [f"e{number}" for number in range(first, min(first + 500, experiments))]
+        messages = [
+            Message(
+                _TOPICS.control,
+                offset + place,
+                name,
+                codecs.encode_json(events.Run(id=name, experiment_id=name, experiment=_definition(name))),
+            )
+            for place, name in enumerate(names)
+        ]
+        solutions = tuple(_solved(solution, name) for name in names)
+        fetched = Fetched("control", offset, offset + len(names), list(messages))
+        memory = _done(memory, Control(fetched, solutions)).memory
+        offset += len(names)
+    return memory
+
+
+def _solved(solution: Solution, name: str) -> Solution:
+    definition = solution.definition | {"id": name}
+    return Solution(
+        definition=definition,
+        design_digest=solution.design_digest,
+        definition_digest=solution.definition_digest,
+        lower=solution.lower,
+        upper=solution.upper,
+        certificate=solution.certificate,
+    )
+
+
+def _definition(name: str) -> dict[str, object]:
+    return {
+        "id": name,
+        "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.6}},
+        "errors": {"alpha": 1e-6, "beta": 1e-6, "thresholds": "wald"},
+    }
+
+
+def _batches(memory: Memory, experiments: int) -> Iterator[Fetched]:
+    """Yield the batches of a turn: single observations of every experiment in order."""
+    offset = memory.positions.get("observations", 0)
+    for _ in range(_BATCHES_A_TURN):
+        messages = []
+        for number in range(_RECORDS):
+            name = f"e{(offset + number) % experiments}"
+            value = _level((offset + number) // experiments)
+            event = events.Observation(experiment_id=name, values=[value], source="s", sequence=offset + number)
+            messages.append(Message(_TOPICS.observations, offset + number, name, codecs.encode_avro(event)))
+        yield Fetched("observations", offset, offset + _RECORDS, list(messages))
+        offset += _RECORDS
+
+
+def _level(k: int) -> float:
+    """Return the k-th value of a sequence of zeros and ones under which the walk stays where it is."""
+    ones = math.log(0.5 / 0.4) / math.log(0.6 / 0.4)
+    return float(math.floor((k + 1) * ones) - math.floor(k * ones))
+
+
+def _done(memory: Memory, step: Step) -> Done:
+    done = compute(_TOPICS, memory, step)
+    if isinstance(done, AtBarrier):
+        raise TypeError("every experiment runs: nothing has to wait for control")
+    return done
+
+
+if __name__ == "__main__":
+    main()
