@@ -8,8 +8,9 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Body, FastAPI, Path, Query
+from fastapi import APIRouter, Body, FastAPI, Path, Query, Request
 from fastapi.responses import FileResponse, Response
+from msgspec.structs import replace
 from starlette.background import BackgroundTask
 
 from console import problems
@@ -17,11 +18,13 @@ from console.board import Board
 from console.bodies import CommandBody, ExperimentBody, FileBody, PathBody, PathPoint, RunBody, RunPage
 from console.documents import RunDocument
 from console.downloads import files, folder, zipped
+from console.keys import parted
 from console.listing import Filter, selected
 from console.model import ReadModel, live_point
 from console.orders import KafkaAwayError, NoReplyError, Orders, new_id
 from console.picture import drift
 from console.problems import ApiError
+from console.security import Visitor, visitor
 from console.settings import ConsoleConfig
 from console.walk import thinned
 from experiments.definition import DefinitionError, parse
@@ -30,6 +33,7 @@ from schemas import events
 PREFIX = "/api/v1"
 
 ExperimentId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="The experiment's id.")]
+RUN_LIST = r"^[a-z0-9][a-z0-9._-]{0,62}/[1-9][0-9]{0,8}(,[a-z0-9][a-z0-9._-]{0,62}/[1-9][0-9]{0,8})*$"
 RunNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="The run: 1, 2, 3 …")]
 ORDERS: dict[str, type[events.Command]] = {
     "define": events.Define,
@@ -47,6 +51,7 @@ ORDERS: dict[str, type[events.Command]] = {
 
 _DOCUMENTED = (RunPage, ExperimentBody, RunBody, PathBody, CommandBody, events.Reply)
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: problems.documented("The console has tokens, and this request has none of them."),
     404: problems.documented("There is no such experiment, run or file."),
     422: problems.documented("A field is outside its limits."),
     503: problems.documented("Redis or Kafka does not answer."),
@@ -146,7 +151,7 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
             raise ApiError(
                 404, "No archive", f"{experiment_id}/{run} has no archive here; it is written after a decision"
             )
-        packed = await asyncio.to_thread(zipped, found, experiment_id, run)
+        packed = await asyncio.to_thread(zipped, {(experiment_id, run): found})
         return FileResponse(
             packed,
             media_type="application/zip",
@@ -168,18 +173,42 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
             )
         return FileResponse(found / name, filename=f"{experiment_id}-{run}-{name}")
 
+    @router.get(
+        "/archives",
+        responses={200: {"description": "The archives as one ZIP.", "content": {"application/zip": {}}}},
+    )
+    async def archives(
+        runs: Annotated[
+            str, Query(max_length=40_000, pattern=RUN_LIST, description="`<experiment>/<run>`, separated by commas.")
+        ],
+    ) -> Response:
+        """Return the archives of several runs; a run without one is an error that names it."""
+        names = [parted(name) for name in dict.fromkeys(runs.split(","))]
+        found = {name: folder(config.archives, *name) for name in names}
+        missing = [f"{experiment_id}/{run}" for (experiment_id, run), where in found.items() if where is None]
+        if missing:
+            raise ApiError(404, "No archive", f"no archive here of: {', '.join(missing)[:500]}")
+        packed = await asyncio.to_thread(zipped, {name: where for name, where in found.items() if where is not None})
+        return FileResponse(
+            packed,
+            media_type="application/zip",
+            filename="archives.zip",
+            background=BackgroundTask(packed.unlink),
+        )
+
     @router.post(
         "/commands",
         responses={
             200: _documented(events.Reply),
+            403: problems.documented("A viewer's token, or a page of another origin."),
             409: problems.documented("The worker rejected the command; `code` says why."),
             504: problems.documented("Sent, but no worker has answered in time."),
         },
         openapi_extra={"requestBody": {"required": True, "content": _content(CommandBody)}},
     )
-    async def commands(body: Annotated[dict[str, Any], Body()]) -> Response:
+    async def commands(request: Request, body: Annotated[dict[str, Any], Body()]) -> Response:
         """Send a command to the workers and wait for the reply."""
-        command = _command(body)
+        command = _command(body, visitor(request))
         try:
             reply = await orders.send(command)
         except KafkaAwayError as error:
@@ -199,7 +228,7 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
     _describe(app)
 
 
-def _command(body: dict[str, Any]) -> events.Command:
+def _command(body: dict[str, Any], who: Visitor) -> events.Command:
     """Return the command in a request's body; a definition is checked before anything is sent."""
     kind = ORDERS.get(str(body.get("type")))
     if kind is None:
@@ -209,6 +238,7 @@ def _command(body: dict[str, Any]) -> events.Command:
         command = msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
         raise ApiError(422, "Invalid command", f"{body['type']}: {error}") from error
+    command = replace(command, actor=who.actor(command.actor or "api"))
     for field in ("id", "experiment_id"):
         value = getattr(command, field)
         limit = 200 if field == "id" else 63

@@ -22,7 +22,7 @@ from console.desk import Desk
 from console.instruments import ConsoleInstruments, Watched
 from console.model import ReadModel
 from console.orders import Orders
-from console.pages import experiment, new, overview, sign_in
+from console.pages import compare, experiment, new, overview, programme, queue, sign_in
 from console.security import Guard, is_loopback
 from console.settings import ConsoleConfig, ConsoleError
 from console.solver import Solver
@@ -115,7 +115,7 @@ def build(config: ConsoleConfig, instruments: ConsoleInstruments | None = None) 
         tailwind=False,
         show_welcome_message=False,
     )
-    app.add_middleware(Guard, token=config.token, hosts=config.allowed_hosts)
+    app.add_middleware(Guard, tokens=config.tokens, hosts=config.allowed_hosts)
     if instruments is not None:
         app.add_middleware(Watched, instruments=instruments)
     return app
@@ -135,16 +135,28 @@ def _pages(desk: Desk) -> None:
     async def _overview(request: Request) -> None:
         await overview.build(desk, request)
 
+    @ui.page("/programme")
+    async def _programme(request: Request) -> None:
+        await programme.build(desk, request)
+
+    @ui.page("/compare")
+    async def _compare(request: Request) -> None:
+        await compare.build(desk, request)
+
+    @ui.page("/queue")
+    async def _queue() -> None:
+        await queue.build(desk)
+
     @ui.page("/new")
     async def _new(request: Request) -> None:
         await new.build(desk, request)
 
     @ui.page("/experiments/{experiment_id}")
-    async def _newest(experiment_id: str) -> None:
-        await experiment.build(desk, experiment_id, None)
+    async def _newest(request: Request, experiment_id: str) -> None:
+        await experiment.build(desk, request, experiment_id, None)
 
     @ui.page("/experiments/{experiment_id}/runs/{number}")
-    async def _run(experiment_id: str, number: int) -> None:
-        await experiment.build(desk, experiment_id, number)
+    async def _run(request: Request, experiment_id: str, number: int) -> None:
+        await experiment.build(desk, request, experiment_id, number)
 
     nicegui_app.on_exception(lambda error: _log.error("page failed", error=repr(error)))

@@ -48,6 +48,7 @@ class News:
 
     names: set[Name] = field(default_factory=set)
     timelines: set[str] = field(default_factory=set)
+    queues: bool = False
     health: bool = False
     all: bool = False
 
@@ -55,6 +56,7 @@ class News:
         """Add what else changed."""
         self.names |= other.names
         self.timelines |= other.timelines
+        self.queues = self.queues or other.queues
         self.health = self.health or other.health
         self.all = self.all or other.all
 
@@ -85,6 +87,7 @@ class Board:
         self.runs: dict[Name, RunDocument] = {}
         self.points: dict[Name, LivePoint] = {}
         self.sparks: dict[Name, deque[tuple[int, float]]] = {}
+        self.limits: dict[str, int] = {}
         self.health = Health()
         self._watchers: set[_Watcher] = set()
         self._replies: dict[tuple[str, str], asyncio.Future[events.Reply]] = {}
@@ -144,6 +147,7 @@ class Board:
         for name, walk in walks.items():
             few = thinned(walk, SPARK_POINTS)
             self.sparks[name] = deque(zip(few["n"].tolist(), few["llr"].tolist(), strict=True))
+        self.limits = await self.model.limits()
         beat = await self.model.heartbeat()
         self._beat = time.monotonic() if beat is not None else 0.0
         self._set_health(
@@ -169,6 +173,8 @@ class Board:
                     self.points.pop(name, None)
         for point in changes.points:
             self._take_point(point)
+        for each in changes.limits:
+            self.limits[each.queue] = each.limit
         for entry in changes.entries:
             if entry.kind == "reply":
                 self._answer(entry)
@@ -181,8 +187,8 @@ class Board:
         names |= {(it.experiment_id, it.run) for it in changes.points}
         names |= {(it.experiment_id, it.run) for it in changes.archives}
         timelines = {entry.experiment_id for entry in changes.entries}
-        if names or timelines:
-            self._tell(News(names, timelines))
+        if names or timelines or changes.limits:
+            self._tell(News(names, timelines, queues=bool(changes.limits)))
 
     def _answer(self, entry: TimelineEntry) -> None:
         """Hand a reply to whoever waits for it."""

@@ -30,7 +30,9 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     """A run as lists show it; `run` is 0 for an experiment that has not run yet.
 
     `next_due` is when the schedule fires next, `retry_due` when the run is tried again; `is_held` means that a verdict
-    is or will be withheld, `is_cancelled` that the experiment takes no further runs.
+    is or will be withheld, `is_cancelled` that the experiment takes no further runs, `is_blinded` that neither sign nor
+    size of the walk may be shown before the decision. `schedule` is the definition's, without its defaults.
+    `truth` is the hypothesis that is known to hold, `h0` or `h1`, where the run's own source is made that way.
     `lower` and `upper` are the lines that are in force, in nats: the p rule is an upper line at log(1/p_value).
     `mean_n_h0` and `mean_n_h1` are the planned mean numbers of observations under each hypothesis.
     """
@@ -52,6 +54,9 @@ class RunDocument(msgspec.Struct, frozen=True, kw_only=True):
     stop: dict[str, Any] = {}
     lower: float | None = None
     upper: float | None = None
+    schedule: dict[str, Any] = {}
+    truth: str | None = None
+    is_blinded: bool = False
     mean_n_h0: float | None = None
     mean_n_h1: float | None = None
     queue: str | None = None
@@ -137,6 +142,13 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True):
     behind: int
 
 
+class QueueLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """How many runs of a queue may be live at once."""
+
+    queue: str
+    limit: int
+
+
 class Changes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one committed batch changed; the newest version of each document."""
 
@@ -144,4 +156,5 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     points: list[LivePoint] = []
     entries: list[TimelineEntry] = []
     archives: list[ArchiveDocument] = []
+    limits: list[QueueLimit] = []
     heartbeat: Heartbeat | None = None

@@ -5,6 +5,7 @@ Only the folder of the run asked for is ever opened, and only names that its lis
 
 import tempfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -55,12 +56,13 @@ def files(archive: Path) -> list[ArchivedFile]:
     ]
 
 
-def zipped(archive: Path, experiment_id: str, run: int) -> Path:
-    """Return a temporary ZIP of the archive, to be deleted by the caller; the folder inside is `<experiment>-<run>`."""
+def zipped(archives: Mapping[tuple[str, int], Path]) -> Path:
+    """Return a temporary ZIP of the archives, to be deleted by the caller; each has a folder `<experiment>-<run>`."""
     with tempfile.NamedTemporaryFile(prefix="waldstream-", suffix=".zip", delete=False) as target:
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
-            for file in files(archive):
-                packed.write(archive / file.name, f"{experiment_id}-{run}/{file.name}")
+            for (experiment_id, run), archive in archives.items():
+                for file in files(archive):
+                    packed.write(archive / file.name, f"{experiment_id}-{run}/{file.name}")
         return Path(target.name)
 
 

@@ -149,6 +149,9 @@ def _design(event: events.Defined) -> dict[str, Any]:
     return {
         **_names(definition),
         "source": (definition.get("source") or {}).get("kind", "external"),
+        "schedule": _schedule(definition.get("schedule") or {}),
+        "truth": _truth(definition),
+        "is_blinded": bool(definition.get("blinded")),
         "definition_revision": event.definition_revision,
         "design_digest": event.design_digest,
         "model": definition.get("model") or {},
@@ -159,6 +162,21 @@ def _design(event: events.Defined) -> dict[str, Any]:
         "mean_n_h0": event.certificate.get("mean_n_h0"),
         "mean_n_h1": event.certificate.get("mean_n_h1"),
     }
+
+
+def _schedule(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the schedule says, empty if runs start by command only and wait for nobody."""
+    is_set = any(given.get(name) is not None for name in ("start_at", "cron", "every", "queue"))
+    return {name: value for name, value in given.items() if value is not None} if is_set else {}
+
+
+def _truth(definition: dict[str, Any]) -> str | None:
+    """Return which hypothesis the run's own source makes true, None where nobody knows."""
+    source, model = definition.get("source") or {}, definition.get("model") or {}
+    made = source.get({"entropy": "p", "simulate": "theta"}.get(source.get("kind", ""), ""))
+    if made is None:
+        return None
+    return next((which for which in ("h0", "h1") if list((model.get(which) or {}).values()) == [made]), None)
 
 
 def _names(definition: dict[str, Any]) -> dict[str, Any]:

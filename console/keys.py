@@ -79,6 +79,11 @@ class Keys:
         """Return the key that says where a run's archive stands."""
         return f"{self.root}:archive:{member(experiment_id, run)}"
 
+    @property
+    def limits(self) -> str:
+        """Return the hash of the queues' limits by name."""
+        return f"{self.root}:limits"
+
     def reply(self, experiment_id: str, command_id: str) -> str:
         """Return the key of the answer to a command, kept for a day."""
         return f"{self.root}:reply:{experiment_id}:{command_id}"

@@ -142,6 +142,12 @@ class ReadModel:
             value = await self._redis.get(self.keys.reply(experiment_id, command_id))
         return None if value is None else msgspec.json.decode(value, type=events.Reply)
 
+    async def limits(self) -> dict[str, int]:
+        """Return how many runs of each queue may be live at once, of those whose limit was ever set."""
+        async with self._reaching():
+            found = await self._redis.hgetall(self.keys.limits)
+        return {queue.decode(): int(limit) for queue, limit in found.items()}
+
     async def heartbeat(self) -> Heartbeat | None:
         """Return the projector's last sign of life, None if it is away."""
         async with self._reaching():

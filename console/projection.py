@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import redis
 
-from console.documents import ArchiveDocument, Changes, LivePoint, RunDocument, TimelineEntry
+from console.documents import ArchiveDocument, Changes, LivePoint, QueueLimit, RunDocument, TimelineEntry
 from console.fold import Shelf, put
 from console.keys import Keys, member
 from console.walk import POINT, STORED_POINTS, pack, thinned, unpack
@@ -89,6 +89,8 @@ class Projection:
             return self._control(partition, records, pipeline)
         if topic == self._topics.walks:
             return self._walks(records, pipeline)
+        if topic == self._topics.queues:
+            return self._queues(records, pipeline)
         return self._archives(records, pipeline)
 
     def _control(self, partition: int, records: Sequence[Record], pipeline: Pipeline) -> Changes:
@@ -220,6 +222,15 @@ class Projection:
                 pipeline.set(self._keys.archive(written.experiment_id, written.run), msgspec.json.encode(document))
                 archives.append(document)
         return Changes(archives=archives)
+
+    def _queues(self, records: Sequence[Record], pipeline: Pipeline) -> Changes:
+        """Keep the limits; who waits and who runs is in the runs' own events."""
+        told = [_readable(record, *events.QUEUE) for record in records]
+        limits = {each.queue: max(0, each.limit) for each in told if isinstance(each, events.SlotLimit)}
+        pipeline.multi()
+        if limits:
+            pipeline.hset(self._keys.limits, mapping=limits)
+        return Changes(limits=[QueueLimit(queue=queue, limit=limit) for queue, limit in limits.items()])
 
 
 def _live(point: events.WalkPoint) -> LivePoint:

@@ -1,4 +1,4 @@
-"""The projector: committed records of `sprt.control`, `sprt.walks` and `sprt.archives` become the read model in Redis.
+"""The projector: committed records of control, walks, archives and queues become the read model in Redis.
 
 It only ever goes on from the offsets that lie in Redis beside the data; so when Redis was away or has lost its memory,
 what is missing is replayed, and nothing is counted on but the log.
@@ -33,7 +33,7 @@ from schemas.instruments import new_registry, serving
 from schemas.topics import Topics
 
 #: Raised when stored documents change shape: a model of another version is cleared and replayed.
-MODEL_VERSION: Final = 1
+MODEL_VERSION: Final = 2
 _BATCH = 1000
 _POLL_SECONDS = 0.05
 _HEARTBEAT_SECONDS = 1.0
@@ -126,7 +126,7 @@ class Projector:
         self._config = config
         self._instruments = instruments
         self._keys = Keys.of(config.topics)
-        self._names = (config.topics.control, config.topics.walks, config.topics.archives)
+        self._names = (config.topics.control, config.topics.walks, config.topics.archives, config.topics.queues)
         self._redis: redis.Redis = redis.Redis.from_url(
             config.redis_url, socket_timeout=10.0, socket_connect_timeout=2.0
         )

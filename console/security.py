@@ -3,21 +3,22 @@
 - *Host* must be an address or a name that was allowed: a page on another name that resolves here (DNS rebinding) is
   refused.
 - *Origin*, where a browser sends it, must be this console: no other page can command it or open its socket.
-- With a token, everything but the sign-in page needs it: as `Authorization: Bearer`, or as the cookie that signing in
-  leaves.
+- With tokens, everything but the sign-in page needs one: as `Authorization: Bearer`, or as the cookie that signing in
+  leaves. The operator's token may command, the viewer's may only read. A cookie alone never changes anything: the
+  browser must say that the request comes from a page of this console.
 """
 
 import hashlib
 import hmac
 import ipaddress
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import cookie_parser
+from starlette.requests import HTTPConnection, cookie_parser
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 COOKIE: Final = "waldstream_session"
@@ -50,6 +51,53 @@ _HEADERS: Final = {
 }
 
 
+Role = Literal["viewer", "operator"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """The secrets that open the console, by role; without an operator's, whoever can connect is an operator."""
+
+    operator: str | None = None
+    viewer: str | None = None
+
+    @property
+    def are_needed(self) -> bool:
+        """Whether anybody has to prove who they are."""
+        return self.operator is not None
+
+    def role_of(self, is_right: Callable[[str], bool]) -> Role | None:
+        """Return the role whose token passes the check, None if none does; every token is looked at."""
+        operator = self.operator is not None and is_right(self.operator)
+        viewer = self.viewer is not None and is_right(self.viewer)
+        if operator:
+            return "operator"
+        return "viewer" if viewer else None
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks: a role, and whether a token proved it."""
+
+    role: Role = "operator"
+    is_proved: bool = False
+
+    @property
+    def may_command(self) -> bool:
+        """Whether commands of this visitor are sent."""
+        return self.role == "operator"
+
+    def actor(self, claimed: str) -> str:
+        """Return the actor of a command: who it claims to come from, and what was proved."""
+        return f"{claimed} (by the {self.role}'s token)" if self.is_proved else claimed
+
+
+def visitor(connection: HTTPConnection) -> Visitor:
+    """Return who the guard found behind a request."""
+    found: Visitor = connection.state.visitor
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a request was turned away."""
@@ -66,15 +114,15 @@ class Guard:
     ----------
     app
         What is guarded.
-    token
-        The secret that opens the console; None on loopback, where whoever can connect is the machine's own user.
+    tokens
+        What opens the console; none on loopback, where whoever can connect is the machine's own user.
     hosts
         Names, beside addresses and `localhost`, under which the console may be asked for.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, tokens: Tokens, hosts: Iterable[str]) -> None:
         self._app = app
-        self._token = token
+        self._tokens = tokens
         self._hosts = {host.lower() for host in hosts} | {"localhost"}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -104,8 +152,18 @@ class Guard:
             )
         if (refusal := _foreign(scope, headers, host)) is not None:
             return refusal
-        if self._token is not None and not _is_open(scope["path"]) and not self._is_signed_in(headers):
-            return Refusal(401, "Sign in", "this console needs its token: Authorization: Bearer <token>, or sign in")
+        if not self._tokens.are_needed or _is_open(scope["path"]):
+            scope.setdefault("state", {})["visitor"] = Visitor()
+            return None
+        role, by_cookie = self._role(headers)
+        if role is None:
+            return Refusal(401, "Sign in", "this console needs a token: Authorization: Bearer <token>, or sign in")
+        is_writing = scope["type"] == "http" and scope["method"] not in _SAFE_METHODS
+        if is_writing and by_cookie and "origin" not in headers and "sec-fetch-site" not in headers:
+            return Refusal(403, "No origin", "a cookie alone changes nothing; allowed: with Origin, or a bearer token")
+        if is_writing and role == "viewer" and scope["path"].startswith("/api/"):
+            return Refusal(403, "Viewers read", "this token may read; commands need the operator's")
+        scope.setdefault("state", {})["visitor"] = Visitor(role, is_proved=True)
         return None
 
     def _is_known(self, host: str) -> bool:
@@ -118,12 +176,13 @@ class Guard:
             return False
         return True
 
-    def _is_signed_in(self, headers: Headers) -> bool:
-        token = self._token or ""
+    def _role(self, headers: Headers) -> tuple[Role | None, bool]:
+        """Return whose token the request carries, and whether only its cookie says so."""
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and same(given.strip(), token):
-            return True
-        return same(cookie_parser(headers.get("cookie", "")).get(COOKIE, ""), session(token))
+        if scheme.lower() == "bearer":
+            return self._tokens.role_of(lambda token: same(given.strip(), token)), False
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+        return self._tokens.role_of(lambda token: same(cookie, session(token))), True
 
 
 def session(token: str) -> str:

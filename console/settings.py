@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from console.security import is_loopback
+from console.security import Tokens, is_loopback
 from schemas.topics import Topics
 
 _SHORTEST_TOKEN: Final = 16
@@ -34,7 +34,9 @@ class ConsoleConfig:
     host, port
         Address to listen on; another than loopback only with a token.
     token
-        The secret that opens the console, at least 16 characters; None on loopback only.
+        The operator's secret, which may command, at least 16 characters; None on loopback only.
+    viewer_token
+        The viewers' secret, which may only read; another than the operator's, and only beside it.
     allowed_hosts
         Names, beside addresses and `localhost`, under which browsers reach the console.
     reply_seconds
@@ -45,7 +47,7 @@ class ConsoleConfig:
     Raises
     ------
     ConsoleError
-        If the address is open to a network and there is no token, or the token is too short.
+        If the address is open to a network and there is no token, or a token is too short or not one of two.
     """
 
     kafka: Mapping[str, str]
@@ -56,6 +58,7 @@ class ConsoleConfig:
     host: str = "127.0.0.1"
     port: int = 8080
     token: str | None = None
+    viewer_token: str | None = None
     allowed_hosts: tuple[str, ...] = ()
     reply_seconds: float = 30.0
     metrics_host: str = "127.0.0.1"
@@ -68,5 +71,15 @@ class ConsoleConfig:
                 f"host: {self.host!r} can be reached from other machines; allowed without a token: 127.0.0.1, ::1, "
                 "localhost. Set a token to open the console to a network."
             )
-        if self.token is not None and len(self.token) < _SHORTEST_TOKEN:
-            raise ConsoleError(f"token: {len(self.token)} characters; allowed: at least {_SHORTEST_TOKEN}")
+        for name, token in (("token", self.token), ("viewer_token", self.viewer_token)):
+            if token is not None and len(token) < _SHORTEST_TOKEN:
+                raise ConsoleError(f"{name}: {len(token)} characters; allowed: at least {_SHORTEST_TOKEN}")
+        if self.viewer_token is not None and self.viewer_token == self.token:
+            raise ConsoleError("viewer_token: the operator's token; allowed: another one")
+        if self.viewer_token is not None and self.token is None:
+            raise ConsoleError("viewer_token: given without token; allowed: beside the operator's token")
+
+    @property
+    def tokens(self) -> Tokens:
+        """Return what opens the console."""
+        return Tokens(self.token, self.viewer_token)

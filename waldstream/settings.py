@@ -36,6 +36,7 @@ _SECRETS = {
     "kafka_properties",
     "redis_url",
     "console_token",
+    "console_viewer_token",
     "grafana_token",
 }
 
@@ -106,7 +107,10 @@ class Settings(BaseSettings):
     console_host: str = Field(default="127.0.0.1", description="Where the console listens")
     console_port: Port = Field(default=8080, description="Port of the console")
     console_token: SecretStr | None = Field(
-        default=None, description="Secret that opens the console, 16 characters or more; needed beyond loopback"
+        default=None, description="Secret of operators, who may command, 16 characters or more; needed beyond loopback"
+    )
+    console_viewer_token: SecretStr | None = Field(
+        default=None, description="Secret of viewers, who may only read; beside `console_token`"
     )
     console_allowed_hosts: tuple[str, ...] = Field(
         default=(), description="Names under which browsers reach the console; in a variable as a JSON list"

@@ -62,6 +62,7 @@ def installation(settings: Settings) -> Iterator[Installation]:
             "console_host": "127.0.0.1",
             "console_port": _port(settings.console_port),
             "console_token": None,
+            "console_viewer_token": None,
             "worker_instance_id": "local",
             "worker_metrics_port": settings.worker_metrics_port or free_port(),
             "exporter_metrics_port": settings.exporter_metrics_port or free_port(),

@@ -92,6 +92,7 @@ class Wiring:
             host=given.console_host,
             port=given.console_port,
             token=None if given.console_token is None else given.console_token.get_secret_value(),
+            viewer_token=None if given.console_viewer_token is None else given.console_viewer_token.get_secret_value(),
             allowed_hosts=given.console_allowed_hosts,
             metrics_host=given.metrics_host,
             metrics_port=given.console_metrics_port,

@@ -10,13 +10,38 @@ import nicegui.elements.echart  # noqa: F401  registers the ECharts module that 
 from nicegui.element import Element
 from nicegui.events import GenericEventArguments
 
-__all__ = ["Ask", "FilterBar", "FormField", "RunTable", "ThemeToggle", "WalkChart"]
+__all__ = ["Ask", "DataTable", "FilterBar", "FormField", "Plot", "RunTable", "ThemeToggle", "WalkChart"]
 
 Pairs = list[tuple[str, str]]
 
 
 class ThemeToggle(Element, component="theme_toggle.js"):
     """A button that goes round light, dark and the system's choice."""
+
+
+class DataTable(Element, component="data_table.js"):
+    """A table of plain cells; `show` sends the rows again if any differs.
+
+    Parameters
+    ----------
+    columns
+        Name and, where wanted, `align` (`right`) and `title` of each.
+    label
+        What the table is, for those who do not see it.
+    """
+
+    def __init__(self, columns: list[dict[str, str]], label: str) -> None:
+        super().__init__()
+        self._props["columns"] = columns
+        self._props["rows"] = []
+        self._props["label"] = label
+        self._shown: list[dict[str, Any]] = []
+
+    def show(self, rows: list[dict[str, Any]]) -> None:
+        """Bring the rows up to date: each has a `key` and `cells` of `text`, `href`, `sub`, `glyph`, `tone`."""
+        if rows != self._shown:
+            self._shown = rows
+            self.run_method("replace", rows)
 
 
 class RunTable(Element, component="run_table.js"):
@@ -30,14 +55,23 @@ class RunTable(Element, component="run_table.js"):
         What `console.pages.rows` makes of runs.
     label
         What the list is, for those who do not see it.
+    on_pick
+        Called with the keys of the rows that are selected, whenever they change.
     """
 
-    def __init__(self, kind: str, rows: list[dict[str, Any]], label: str) -> None:
+    def __init__(
+        self, kind: str, rows: list[dict[str, Any]], label: str, *, on_pick: Callable[[list[str]], None]
+    ) -> None:
         super().__init__()
         self._props["kind"] = kind
         self._props["rows"] = rows
         self._props["label"] = label
         self._shown = {row["key"]: row for row in rows}
+        self.on("pick", lambda event: on_pick([str(key) for key in event.args]))
+
+    def unpick(self) -> None:
+        """Select no row."""
+        self.run_method("unpick")
 
     def show(self, rows: list[dict[str, Any]]) -> None:
         """Send what differs from what the browser has."""
@@ -71,6 +105,34 @@ class FilterBar(Element, component="filter_bar.js"):
             await on_change(event.args)
 
         self.on("narrow", narrowed)
+
+
+class Plot(Element, component="plot.js", esm={"waldstream-charts": "charts"}):
+    """A chart of lines, bands, bars and walls.
+
+    Parameters
+    ----------
+    spec
+        What is drawn, in data units: axes `x` and `y`, lists of `lines`, `bands`, `bars`, `walls`, `levels`, `points`.
+    label
+        The picture in words.
+    """
+
+    def __init__(self, spec: dict[str, Any], label: str) -> None:
+        super().__init__()
+        self._props["spec"] = spec
+        self._props["label"] = label
+        self._shown = (spec, label)
+
+    def show(self, spec: dict[str, Any], label: str) -> None:
+        """Draw something else, if it is something else."""
+        if (spec, label) != self._shown:
+            self._shown = (spec, label)
+            self.run_method("show", spec, label)
+
+    def save(self, name: str) -> None:
+        """Let the browser save the picture; the name's ending says whether as SVG or PNG."""
+        self.run_method("save", name)
 
 
 class WalkChart(Element, component="walk_chart.js"):

@@ -45,6 +45,7 @@ export default {
       <form v-if="what" method="dialog" @submit.prevent="send">
         <h2 id="ask-title">{{ what.title }}</h2>
         <p>{{ what.effect }}</p>
+        <ul v-if="what.names" class="names"><li v-for="name in what.names" :key="name">{{ name }}</li></ul>
         <label class="field"><span class="label">Reason{{ what.needs_reason ? '' : ' (optional)' }}</span>
           <textarea class="input" ref="reason" v-model="reason" maxlength="500" rows="2"></textarea></label>
         <label class="field"><span class="label">Your name (optional)</span>

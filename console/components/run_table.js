@@ -4,8 +4,19 @@ const HEIGHT = 34;
 
 export default {
   props: { rows: Array, kind: String, label: String },
+  emits: ["pick"],
   data() {
-    return { items: this.rows, now: Date.now() };
+    return { items: this.rows, now: Date.now(), picked: [] };
+  },
+  computed: {
+    hasAll() {
+      return this.items.length > 0 && this.items.every((row) => this.picked.includes(row.key));
+    },
+  },
+  watch: {
+    picked(keys) {
+      this.$emit("pick", keys);
+    },
   },
   mounted() {
     this.timer = setInterval(() => (this.now = Date.now()), 1000);
@@ -20,6 +31,12 @@ export default {
     patch(rows) {
       const changed = new Map(rows.map((row) => [row.key, row]));
       this.items = this.items.map((row) => changed.get(row.key) ?? row);
+    },
+    pick_all(event) {
+      this.picked = event.target.checked ? this.items.map((row) => row.key) : [];
+    },
+    unpick() {
+      if (this.picked.length) this.picked = [];
     },
     ago(iso) {
       const seconds = Math.max(0, Math.round((this.now - Date.parse(iso)) / 1000));
@@ -70,15 +87,18 @@ export default {
       </colgroup>
       <colgroup v-else><col style="width:38%"><col style="width:14%"><col style="width:36%"><col style="width:12%"></colgroup>
       <thead>
-        <tr v-if="kind === 'active'"><th>Experiment</th><th>State</th><th>Walk</th><th>Between the boundaries</th><th>Observations</th><th class="right"><abbr title="always-valid p-value: it may be read at any time">p</abbr></th></tr>
-        <tr v-else-if="kind === 'ended'"><th>Experiment</th><th>Outcome</th><th>Why</th><th>Walk</th><th>Observations</th><th class="right">Ended</th></tr>
-        <tr v-else><th>Experiment</th><th>State</th><th>Design</th><th class="right">Defined</th></tr>
+        <tr v-if="kind === 'active'"><th><input type="checkbox" class="pick" :checked="hasAll" @change="pick_all" aria-label="Select all active runs shown" /><span>Experiment</span></th><th>State</th><th>Walk</th><th>Between the boundaries</th><th>Observations</th><th class="right"><abbr title="always-valid p-value: it may be read at any time">p</abbr></th></tr>
+        <tr v-else-if="kind === 'ended'"><th><input type="checkbox" class="pick" :checked="hasAll" @change="pick_all" aria-label="Select all ended runs shown" /><span>Experiment</span></th><th>Outcome</th><th>Why</th><th>Walk</th><th>Observations</th><th class="right">Ended</th></tr>
+        <tr v-else><th><input type="checkbox" class="pick" :checked="hasAll" @change="pick_all" aria-label="Select all shown that have not started" /><span>Experiment</span></th><th>State</th><th>Design</th><th class="right">Defined</th></tr>
       </thead>
       <tbody>
         <tr v-for="row in items" :key="row.key" :data-run="row.key">
           <td class="name">
-            <a :href="row.href" :title="row.title">{{ row.title }}</a>
-            <div class="sub">{{ row.sub }}</div>
+            <input type="checkbox" class="pick" v-model="picked" :value="row.key" :aria-label="'Select ' + row.title + ', ' + row.key" />
+            <div class="text">
+              <a :href="row.href" :title="row.title">{{ row.title }}</a>
+              <div class="sub">{{ row.sub }}</div>
+            </div>
           </td>
           <td class="state">
             <span class="chip" :class="row.tone"><span class="glyph" aria-hidden="true">{{ row.glyph }}</span>{{ row.state }}</span>

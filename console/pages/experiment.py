@@ -3,6 +3,7 @@
 from typing import Final
 
 import msgspec
+from fastapi import Request
 from nicegui import ui
 
 from console import numbers, wording
@@ -19,6 +20,7 @@ from console.pages.figures import Figures
 from console.pages.rows import address
 from console.pages.shell import follow, set_classes, set_text, shell, tag
 from console.picture import frame
+from console.security import Visitor, visitor
 from console.walk import Points, thinned
 
 _SHOWN_POINTS: Final = 1000
@@ -28,8 +30,9 @@ _SENT_AT_MOST: Final = 3000
 class ExperimentPage:
     """One open page of one run."""
 
-    def __init__(self, desk: Desk, run: RunDocument, runs: list[RunDocument], walk: Points) -> None:
+    def __init__(self, desk: Desk, who: Visitor, run: RunDocument, runs: list[RunDocument], walk: Points) -> None:
         self._desk = desk
+        self._who = who
         self._run = run
         self._runs = runs
         self._walk = walk
@@ -188,6 +191,8 @@ class ExperimentPage:
         latest = self._desk.board.latest(self._run.experiment_id)
         is_newest = latest is None or latest.run <= self._run.run
         allowed = ALLOWED.get(self._run.state, ()) if is_newest and not self._run.is_cancelled else ()
+        if not self._who.may_command:
+            allowed = ()
         if allowed == self._buttons:
             return
         self._buttons = allowed
@@ -235,13 +240,13 @@ class ExperimentPage:
     async def _confirmed(self, given: dict[str, str]) -> None:
         """Send the command that was confirmed, and show the worker's answer."""
         kind = KINDS.get(str(given.get("type")))
-        if kind is None:
+        if kind is None or not self._who.may_command:
             return
         command = msgspec.convert(
             {
                 "id": new_id(),
                 "experiment_id": self._run.experiment_id,
-                "actor": str(given.get("actor") or "")[:100] or "console",
+                "actor": self._who.actor(str(given.get("actor") or "")[:100] or "console"),
                 "reason": str(given.get("reason") or "")[:500] or None,
             },
             kind,
@@ -275,7 +280,7 @@ def _rows(points: Points) -> list[list[float]]:
     return [[n, llr, p_value, at] for n, llr, p_value, _, _, at in points.tolist()]
 
 
-async def build(desk: Desk, experiment_id: str, number: int | None) -> None:
+async def build(desk: Desk, request: Request, experiment_id: str, number: int | None) -> None:
     """Build the page of a run, of the newest one if `number` is None."""
     with shell(desk, "") as _:
         try:
@@ -290,7 +295,7 @@ async def build(desk: Desk, experiment_id: str, number: int | None) -> None:
             parts.not_found(experiment_id, number)
             _reload_when_known(desk, experiment_id, number)
             return
-        await ExperimentPage(desk, run, runs, walk).build()
+        await ExperimentPage(desk, visitor(request), run, runs, walk).build()
 
 
 def _reload_when_back(desk: Desk) -> None:

@@ -14,6 +14,7 @@ from console.form import by_field, definition, suggested_id
 from console.orders import KafkaAwayError, NoReplyError, new_id
 from console.pages.parts import promises
 from console.pages.shell import set_text, shell, tag
+from console.security import Visitor, visitor
 from console.templates import TEMPLATES
 from experiments.definition import DefinitionError, ExperimentDefinition, parse
 from experiments.planning import Refusal, Solution
@@ -35,8 +36,9 @@ _SOURCES: Final = [
 class NewExperiment:
     """One open form."""
 
-    def __init__(self, desk: Desk, template: str) -> None:
+    def __init__(self, desk: Desk, who: Visitor, template: str) -> None:
         self._desk = desk
+        self._who = who
         self._template = TEMPLATES.get(template) or next(iter(TEMPLATES.values()))
         self._fields: dict[str, FormField] = {}
         self._planned_for: dict[str, Any] | None = None
@@ -136,6 +138,9 @@ class NewExperiment:
                 "click", lambda: self._send("define")
             )
             tag("p", "note", "The design is fixed as soon as the first observation is in.")
+            if not self._who.may_command:
+                self._busy(is_busy=True)
+                set_text(self._run, "Viewers may only look")
 
     async def _begin_with(self, name: str) -> None:
         self._template = TEMPLATES[name]
@@ -240,6 +245,8 @@ class NewExperiment:
     async def _send(self, kind: str) -> None:
         """Send the command, and go to the experiment's page once it is accepted."""
         parsed = await self._judge()
+        if not self._who.may_command:
+            return
         if parsed is None:
             wrong = next((field for field in self._fields.values() if field.error), None)
             if wrong is not None:
@@ -249,7 +256,7 @@ class NewExperiment:
         command = order(
             id=new_id(),
             experiment_id=parsed.id,
-            actor=parsed.owner or "console",
+            actor=self._who.actor(parsed.owner or "console"),
             reason=f"from the template {self._template.title}",
             experiment=self._given(),
         )
@@ -286,4 +293,4 @@ def planned(solution: Solution) -> list[tuple[str, str]]:
 async def build(desk: Desk, request: Request) -> None:
     """Build the page of a new experiment."""
     with shell(desk, "/new"):
-        await NewExperiment(desk, request.query_params.get("template", "")).build()
+        await NewExperiment(desk, visitor(request), request.query_params.get("template", "")).build()

@@ -15,7 +15,9 @@ from console.desk import Desk
 from console.documents import ACTIVE, ENDED, RunDocument
 from console.listing import SORTS, Filter, selected
 from console.pages.rows import row
+from console.pages.selection import Selection
 from console.pages.shell import follow, set_text, shell, tag
+from console.security import visitor
 from console.templates import TEMPLATES
 from console.walk import thinned
 
@@ -51,6 +53,7 @@ class Overview:
         self._page = _whole(request.query_params.get("page", "1"))
         self._sparks: dict[tuple[str, int], list[list[float]]] = {}
         self._parts: dict[str, dict[str, Any]] = {}
+        self._selection = Selection(desk, visitor(request))
 
     async def build(self) -> None:
         """Build the page."""
@@ -77,6 +80,7 @@ class Overview:
             for kind, title, _ in _SECTIONS:
                 self._section(kind, title)
             self._none = tag("div", "card nothing section", "No experiment matches these filters.")
+            self._selection.build([part["table"] for part in self._parts.values()])
         await self._show(News(all=True))
         follow(self._board, None, self._show)
 
@@ -99,7 +103,7 @@ class Overview:
                 tag("h2", text=title)
                 count = tag("span", "count")
             with tag("div", "card"):
-                table = RunTable(kind, [], title)
+                table = RunTable(kind, [], title, on_pick=lambda keys: self._selection.pick(kind, keys))
                 with tag("div", "pager") as pager:
                     where = tag("span")
                     back = tag("button", "button small", "Newer", type="button").on("click", lambda: self._turn(-1))

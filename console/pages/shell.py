@@ -61,8 +61,16 @@ def shell(desk: Desk, here: str) -> Iterator[None]:
             ui.html(BRAND, sanitize=False)
             tag("span", text="waldstream")
         with tag("nav", "actions-nav", aria_label="Main"):
-            for address, text in (("/", "Overview"), ("/new", "New experiment")):
-                link = tag("a", "nav", text, href=address)
+            for address, text, rest in (
+                ("/", "Overview", ""),
+                ("/programme", "Programme", ""),
+                ("/queue", "Queue", " and schedule"),
+                ("/new", "New", " experiment"),
+            ):
+                with tag("a", "nav", href=address) as link:
+                    tag("span", text=text)
+                    if rest:
+                        tag("span", "only-wide", rest)
                 if address == here:
                     link.props["aria-current"] = "page"
         tag("div", "grow")
@@ -114,7 +122,14 @@ def _words(health: Health) -> tuple[str, str, str, str]:
 Handler = Callable[[News], Awaitable[None] | None]
 
 
-def follow(board: Board, experiment_id: str | None, handler: Handler, *, only_health: bool = False) -> None:
+def follow(
+    board: Board,
+    experiment_id: str | None,
+    handler: Handler,
+    *,
+    only_health: bool = False,
+    interval: float = _FOLLOW_SECONDS,
+) -> None:
     """Call the handler with what changed until the page is closed; first with everything, once the page is open."""
     client = ui.context.client
 
@@ -132,7 +147,7 @@ def follow(board: Board, experiment_id: str | None, handler: Handler, *, only_he
         if client.is_deleted:
             return
         await tell(News(all=True, health=True))
-        async for news in board.watch(experiment_id, _FOLLOW_SECONDS):
+        async for news in board.watch(experiment_id, interval):
             if client.is_deleted:
                 return
             if news.health or news.all or not only_health:

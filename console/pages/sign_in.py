@@ -1,4 +1,4 @@
-"""Signing in: the token goes in once, a cookie that is no token stays in the browser. A plain page without scripts."""
+"""Signing in: a token goes in once, a cookie that is no token stays in the browser. A plain page without scripts."""
 
 import html
 from typing import Annotated
@@ -15,17 +15,17 @@ _PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="/static/console.css"></head>
 <body><main class="page" style="max-width:420px;padding-top:12vh"><form class="card" method="post" action="{action}">
-<div class="body stack"><h1 class="title">waldstream</h1><p class="note">This console needs its token.</p>
+<div class="body stack"><h1 class="title">waldstream</h1><p class="note">This console needs a token.</p>
 {problem}<label class="field"><span class="label">Token</span>
 <input class="input" type="password" name="token" autocomplete="current-password" required autofocus></label>
 <button class="button primary" type="submit">Sign in</button></div></form></main></body></html>"""
-_WRONG = '<p class="problem" role="alert">token: what was given is not it.</p>'
+_WRONG = '<p class="problem" role="alert">token: what was given is none of this console.</p>'
 
 
 def install(app: FastAPI, config: ConsoleConfig) -> None:
     """Add the sign-in page, if the console has a token."""
-    token = config.token
-    if token is None:
+    tokens = config.tokens
+    if not tokens.are_needed:
         return
 
     @app.get(SIGN_IN, include_in_schema=False)
@@ -34,12 +34,13 @@ def install(app: FastAPI, config: ConsoleConfig) -> None:
 
     @app.post(SIGN_IN, include_in_schema=False)
     async def check(request: Request, given: Annotated[str, Form(alias="token")], next: str = "/") -> Response:  # noqa: A002  same
-        if not same(given, token):
+        role = tokens.role_of(lambda token: same(given, token))
+        if role is None:
             return _page(next, _WRONG, 403)
         answer = RedirectResponse(_local(next), 303)
         answer.set_cookie(
             COOKIE,
-            session(token),
+            session(given),
             max_age=_DAYS * 86400,
             httponly=True,
             samesite="lax",

@@ -58,6 +58,11 @@ class Teller:
         where = partition_of(experiment_id, PARTITIONS) if partition is None else partition
         self.producer.produce(topic, value, experiment_id, where)
 
+    def limit(self, queue: str, limit: int) -> None:
+        """Set how many runs of a queue may be live."""
+        value = encode_json(events.SlotLimit(queue=queue, limit=limit))
+        self.producer.produce(self.topics.queues, value, queue, partition_of(queue, PARTITIONS))
+
     def flush(self) -> None:
         assert self.producer.flush(20) == 0
 
@@ -137,6 +142,13 @@ class Story:
                 certificate={},
             )
         )
+
+    def queue(self, name: str, priority: int = 0) -> "Story":
+        fields = self._head() | {"run": self.run + 1}
+        return self.control(events.Queued(**fields, queue=name, priority=priority))
+
+    def schedule(self, due: datetime) -> "Story":
+        return self.control(events.Scheduled(**self._head(), due=due))
 
     def start(self, **why: Any) -> "Story":
         self.run += 1

@@ -194,8 +194,12 @@ def test_an_archive_is_downloaded_whole_and_by_file_and_nothing_else_is(
     whole = api.get(f"/experiments/{own}/runs/1/archive")
     (tmp_path / "got.zip").write_bytes(whole.content)
     one = api.get(f"/experiments/{own}/runs/1/archive/report.pdf")
+    several = api.get("/archives", params={"runs": f"{own}/1"})
+    (tmp_path / "several.zip").write_bytes(several.content)
 
     assert sorted(ZipFile(tmp_path / "got.zip").namelist()) == [f"{own}-1/manifest.json", f"{own}-1/report.pdf"]
+    assert sorted(ZipFile(tmp_path / "several.zip").namelist()) == sorted(ZipFile(tmp_path / "got.zip").namelist())
+    assert f"{own}/7" in api.get("/archives", params={"runs": f"{own}/1,{own}/7"}).json()["detail"]
     assert one.content == b"%PDF"
     assert "attachment" in one.headers["content-disposition"]
     for name in ("sneaky", "../secret.txt", "..%2fsecret.txt", quote("../../../../etc/passwd", safe="")):
@@ -213,6 +217,7 @@ def test_the_openapi_document_describes_every_route_and_body(api: httpx.Client) 
         "/api/v1/experiments/{experiment_id}/runs/{run}/path",
         "/api/v1/experiments/{experiment_id}/runs/{run}/archive",
         "/api/v1/experiments/{experiment_id}/runs/{run}/archive/{name}",
+        "/api/v1/archives",
         "/api/v1/commands",
     }
     assert references <= set(document["components"]["schemas"])

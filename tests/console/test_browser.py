@@ -1,3 +1,4 @@
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ pytestmark = [
 ]
 
 Until = Callable[..., Any]
+BEGIN_OF_TIME = datetime(2030, 1, 1, 9, tzinfo=UTC)
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script></title> **bold** {{7*7}} ${1+1} `x` \" ' &lt;"
 
 
@@ -70,6 +72,7 @@ def test_the_overview_lists_runs_and_its_filters_survive_a_reload(page: Page, in
     expect(live).to_contain_text("60")
     expect(ended).to_contain_text("H1 accepted")
     expect(ended).to_contain_text("Upper boundary")
+    expect(page).to_have_url(re.compile(f"q={own}"))
     page.get_by_role("button", name="Ended", exact=True).click()
     expect(live).to_be_hidden()
     page.reload()
@@ -77,6 +80,47 @@ def test_the_overview_lists_runs_and_its_filters_survive_a_reload(page: Page, in
     expect(ended).to_be_visible()
     expect(live).to_be_hidden()
     assert f"q={own}&state=ended" in page.url
+
+
+def test_several_runs_are_commanded_together_with_one_reason(page: Page, installation: Any, own: str) -> None:
+    teller = installation.teller
+    for name in ("a", "b"):
+        teller.story(f"{own}-{name}", title=f"{own} {name}").define().start().walk(5)
+    teller.flush()
+    page.goto(f"/?q={own}")
+    for name in ("a", "b"):
+        page.get_by_label(f"Select {own} {name}").check()
+    bar = page.get_by_role("region", name="Selection")
+    expect(bar).to_contain_text("2 selected")
+
+    bar.get_by_role("button", name="Stop").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Stop 2 runs?")
+    dialog.get_by_label("Reason").fill("power cut")
+    dialog.get_by_role("button", name="Stop 2 runs").click()
+    sent = [teller.next_command(f"{own}-{name}") for name in ("a", "b")]
+    assert {command.reason for command in sent} == {"power cut"}
+    for command, status in zip(sent, ("accepted", "rejected"), strict=True):
+        _answer(teller, command, status, "not now")
+    expect(dialog.get_by_role("alert")).to_contain_text(f"1 of 2 accepted. {own}-b: not now")
+
+
+def test_selected_runs_are_compared_on_one_chart(page: Page, installation: Any, own: str) -> None:
+    teller = installation.teller
+    teller.story(f"{own}-a", title=f"{own} a").define().start().walk(40)
+    teller.story(f"{own}-b", title=f"{own} b").define().start().walk(90, seed=3)
+    teller.flush()
+    page.goto(f"/?q={own}&sort=title")
+    page.get_by_label("Select all active runs shown").check()
+    page.get_by_role("region", name="Selection").get_by_role("button", name="Compare").click()
+
+    expect(page.get_by_role("img", name="Walks of 2 runs against observations n")).to_be_visible()
+    expect(page.get_by_text("all of them have reached n = 40")).to_be_visible()
+    page.get_by_role("button", name="share of the plan").click()
+    expect(page.get_by_role("img", name="Walks of 2 runs against n / planned mean")).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="share of the plan")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("region", name="Figures").locator("tbody tr")).to_have_count(2)
 
 
 def test_an_experiment_is_watched_live_to_its_verdict(page: Page, installation: Any, own: str) -> None:
@@ -175,7 +219,45 @@ def test_the_plan_of_a_design_appears_while_it_is_written(page: Page) -> None:
     expect(plan).to_contain_text("LLR ≥ 2.773")
 
 
-@pytest.mark.parametrize("address", ["/?q={own}", "/experiments/{own}"])
+def test_the_queue_page_says_who_waits_why_and_what_is_due(page: Page, installation: Any, own: str) -> None:
+    teller = installation.teller
+    lab = {"schedule": {"queue": own}}
+    first, second = (
+        teller.story(f"{own}-a", title=f"{own} first", **lab),
+        teller.story(f"{own}-b", title="second", **lab),
+    )
+    first.define().queue(own).start()
+    second.define().queue(own, priority=3)
+    teller.story(f"{own}-c", title=f"{own} weekly", schedule={"cron": "0 9 * * 1"}).define().schedule(BEGIN_OF_TIME)
+    teller.limit(own, 1)
+    teller.flush()
+
+    page.goto("/queue")
+    queue = page.get_by_role("region", name=f"Queue {own}")
+    expect(queue).to_contain_text("1 of 1 slots taken, 1 waiting")
+    expect(queue.locator("tbody tr").first).to_contain_text("holds a slot")
+    expect(queue.locator("tbody tr").last).to_contain_text("the only slot is taken")
+    expect(page.get_by_role("region", name="Schedule")).to_contain_text("cron 0 9 * * 1 (UTC)")
+    teller.limit(own, 0)
+    teller.flush()
+    expect(queue).to_contain_text("closed: its limit is 0")
+
+
+def test_the_programme_page_counts_every_run_against_its_plan(page: Page, installation: Any, own: str) -> None:
+    teller = installation.teller
+    simulated = {"source": {"kind": "simulate", "theta": 0.5}}
+    story = teller.story(own, title=f"{own} null", **simulated).define().start().walk(40).decide()
+    story.start(attempt=2, retry_of=1).walk(30).decide("accept_h0", "boundary_lower")
+    teller.flush()
+
+    page.goto(f"/programme?q={own}")
+    expect(page.get_by_role("region", name="In figures")).to_contain_text("1 H1 · 1 H0 · 0 inconclusive")
+    expect(page.get_by_role("region", name="Calibration")).to_contain_text("1 of 2")
+    expect(page.get_by_role("region", name="Ledger").locator("tbody tr")).to_have_count(2)
+    expect(page.get_by_role("region", name="Tried").locator("tbody tr").first).to_contain_text("1 / 1 / 0")
+
+
+@pytest.mark.parametrize("address", ["/?q={own}", "/experiments/{own}", "/programme?q={own}"])
 def test_hostile_text_is_shown_as_text(page: Page, installation: Any, own: str, address: str) -> None:
     story = installation.teller.story(own, title=HOSTILE, owner="<b>mallory</b>", tags=["<i>x</i>"], question=HOSTILE)
     story.define(actor=HOSTILE, reason=HOSTILE).start().walk(10).decide(
@@ -202,7 +284,13 @@ def test_a_phone_shows_every_page_without_sideways_scrolling(browser: Browser, i
     installation.teller.flush()
     context = browser.new_context(base_url=installation.console.url, viewport={"width": 390, "height": 844})
     page = context.new_page()
-    for address, heading in (("/", "Overview"), (f"/experiments/{own}", "A rather"), ("/new", "New experiment")):
+    for address, heading in (
+        ("/", "Overview"),
+        (f"/experiments/{own}", "A rather"),
+        ("/programme", "Programme"),
+        ("/queue", "Queue"),
+        ("/new", "New experiment"),
+    ):
         page.goto(address)
         expect(page.get_by_role("heading", name=heading).first).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

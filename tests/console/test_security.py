@@ -9,7 +9,7 @@ from websockets.sync.client import connect
 from console.settings import ConsoleConfig, ConsoleError
 from schemas.topics import Topics
 
-TOKEN = secrets.token_urlsafe(24)
+TOKEN, VIEWER = secrets.token_urlsafe(24), secrets.token_urlsafe(24)
 
 
 def config(**arguments: Any) -> ConsoleConfig:
@@ -90,6 +90,50 @@ def test_a_token_opens_the_console_as_bearer_or_by_signing_in(serve: Any) -> Non
     assert TOKEN not in signed.headers["set-cookie"]
     assert "HttpOnly" in signed.headers["set-cookie"]
     assert after.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("tokens", "said"),
+    [
+        ({"viewer_token": TOKEN}, "beside the operator's"),
+        ({"token": TOKEN, "viewer_token": TOKEN}, "another one"),
+        ({"token": TOKEN, "viewer_token": "short"}, "viewer_token: 5 characters"),
+    ],
+)
+def test_a_viewers_token_is_another_one_beside_the_operators(tokens: dict[str, str], said: str) -> None:
+    with pytest.raises(ConsoleError, match=said):
+        config(**tokens)
+
+
+@pytest.mark.stack
+def test_a_viewer_reads_and_commands_nothing(serve: Any, teller: Any) -> None:
+    url = serve(token=TOKEN, viewer_token=VIEWER, reply_seconds=0.5).url
+    body = {"type": "stop", "experiment_id": "coin", "reason": "enough", "actor": "ana"}
+    with httpx.Client(base_url=url, timeout=30) as client:
+        as_viewer, as_operator = ({"authorization": f"Bearer {token}"} for token in (VIEWER, TOKEN))
+        read = client.get("/api/v1/experiments", headers=as_viewer)
+        refused = client.post("/api/v1/commands", headers=as_viewer, json=body)
+        sent = client.post("/api/v1/commands", headers=as_operator, json=body)
+        client.post("/sign-in", data={"token": VIEWER})
+        by_cookie = client.post("/api/v1/commands", json=body, headers={"origin": url})
+
+    assert read.status_code in (200, 503)
+    assert (refused.status_code, refused.json()["title"]) == (403, "Viewers read")
+    assert sent.status_code == 504  # sent, and no worker is there to answer
+    assert teller.next_command("coin").actor == "ana (by the operator's token)"
+    assert by_cookie.status_code == 403
+
+
+@pytest.mark.stack
+def test_a_cookie_alone_commands_nothing(serve: Any) -> None:
+    url = serve(token=TOKEN, reply_seconds=0.5).url
+    with httpx.Client(base_url=url) as client:
+        client.post("/sign-in", data={"token": TOKEN})
+        blind = client.post("/api/v1/commands", json={"type": "start", "experiment_id": "x"})
+        own = client.post("/api/v1/commands", json={"type": "start", "experiment_id": "x"}, headers={"origin": url})
+
+    assert (blind.status_code, blind.json()["title"]) == (403, "No origin")
+    assert own.status_code == 504
 
 
 @pytest.mark.stack
