@@ -23,6 +23,7 @@ from experiments.batch import (
 from experiments.planning import Refusal, Solution
 from experiments.texts import shown
 from schemas import codecs, events
+from schemas.partitions import partition_of
 from schemas.topics import MAX_VALUE_BYTES
 
 _ARM = {None: NONE, "a": 0, "b": 1}
@@ -119,7 +120,7 @@ def control_batch(
     first: int,
     following: int,
     records: Sequence[RawRecord],
-    solve: Callable[[dict[str, Any]], Solution | Refusal],
+    solve: Callable[[dict[str, Any]], Solution | Refusal | None],
     *,
     registry: codecs.Resolver | None = None,
 ) -> ControlBatch:
@@ -140,10 +141,22 @@ def control_batch(
     return ControlBatch(partition, first, following, tuple(commands), tuple(undecodable))
 
 
-def definitions(records: Sequence[RawRecord], registry: codecs.Resolver | None = None) -> list[dict[str, Any]]:
-    """Return the definitions in the `define` and `run` commands among the records, so that they can be solved first."""
+def definitions(
+    records: Sequence[RawRecord], registry: codecs.Resolver | None = None
+) -> list[events.Define | events.Run]:
+    """Return the `define` and `run` commands among the records, so that their definitions can be solved first."""
     read = (_control_record(record, registry) for record in records)
-    return [command.experiment for command in read if isinstance(command, events.Define | events.Run)]
+    return [command for command in read if isinstance(command, events.Define | events.Run)]
+
+
+def strays(records: Sequence[RawRecord], partition: int, partitions: int) -> list[int]:
+    """Return the offsets of the commands among the records that belong to other partitions than this one."""
+    found = []
+    for record in records:
+        read = _control_record(record, None)
+        if isinstance(read, events.Command | Malformed) and partition_of(read.experiment_id, partitions) != partition:
+            found.append(record.offset)
+    return found
 
 
 def archive_batch(partition: int, first: int, following: int, records: Sequence[RawRecord]) -> ArchiveBatch:

@@ -56,3 +56,8 @@ class WorkerConfig:
     solver_processes: int = 1
     solver_seconds: float = 10.0
     kill_point: KillPoint | None = None
+
+    @property
+    def progress_group(self) -> str:
+        """Where copies of the positions are published: a group that has no members."""
+        return f"{self.app_id}-progress"

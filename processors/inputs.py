@@ -126,11 +126,14 @@ class Reader:
         _, high = self._consumer.get_watermark_offsets(self._parts[name], cached=True)
         return max(0, high - self._reached[name])
 
+    def taken(self, name: str) -> int:
+        """Return the offset up to which everything that can be read was read and taken."""
+        return self._waiting[name][0].offset() if self._waiting[name] else self._reached[name]
+
     def publish_progress(self, positions: Mapping[str, int]) -> None:
-        """Commit a copy of the positions for tools that watch the lag of a group; nothing here ever reads it."""
-        topics = {name: part.topic for name, part in self._parts.items()}
-        partition = next(iter(self._parts.values())).partition
-        offsets = [TopicPartition(topics[name], partition, at) for name, at in positions.items() if name in topics]
+        """Commit a copy of the positions, for tools that watch the lag of a group; no reader ever begins at it."""
+        parts = [(part, positions[name]) for name, part in self._parts.items() if name in positions]
+        offsets = [TopicPartition(part.topic, part.partition, at) for part, at in parts]
         if offsets:
             self._consumer.commit(offsets=offsets, asynchronous=True)
 

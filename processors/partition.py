@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from experiments.columns import definitions
+from experiments.columns import definitions, strays
 from experiments.due import next_due
 from experiments.memory import Memory
 from processors import clients
@@ -20,20 +20,24 @@ from processors.config import WorkerConfig
 from processors.failing import fail
 from processors.inputs import Fetched, Reader
 from processors.instruments import Instruments
-from processors.solving import Solved, Solver, results
+from processors.progress import Progress
+from processors.solving import Solved, Solver
 from processors.steps import Archives, AtBarrier, Clock, Control, Done, Observations, Queues, Step
 from processors.takeover import fence, read_rows, remember
 from processors.transactions import Transactions
 from processors.watermarks import Watermarks
 from schemas import events
+from schemas.partitions import partition_of
 
 #: Has a step computed; None if the thread was parked meanwhile, and the step has to be asked again.
 Ask = Callable[[Memory, Step, Callable[[], bool]], Done | AtBarrier | None]
 
 _COMMANDS_AT_ONCE = 200
 _PROGRESS_SECONDS = 2.0
+_NEWS_SECONDS = 0.05
 _DUE_SECONDS = 0.2
 _BARRIER_SECONDS = 0.005
+_STRANGERS_SECONDS = 30.0
 _SOLVING_SECONDS = 0.02
 
 _log = structlog.get_logger("worker")
@@ -47,7 +51,18 @@ class Shared:
     ask: Ask
     solver: Solver
     watermarks: Watermarks
+    progress: Progress
     instruments: Instruments
+
+
+@dataclass(frozen=True, slots=True)
+class _Barrier:
+    """A step that waits until control was read to these ends; for other partitions it waits for some time only."""
+
+    step: Observations
+    own_end: int
+    other_ends: dict[int, int]
+    give_up: float
 
 
 class PartitionThread(threading.Thread):
@@ -65,8 +80,10 @@ class PartitionThread(threading.Thread):
         self._busy = threading.Lock()
         self._memory = Memory(partition, shared.config.partitions)
         self._in_hand: Step | None = None  # computed in vain while parked
-        self._solving: tuple[Fetched, list[list[Solved]]] | None = None
-        self._barrier: tuple[Observations, int] | None = None
+        self._solving: tuple[Fetched, list[list[Solved | None]]] | None = None
+        self._strays: list[int] = []  # commands of other partitions, as far as control was taken
+        self._barrier: _Barrier | None = None
+        self._not_waited_for: dict[int, int] = {}  # partitions whose owner does not come on, and where it was seen last
         self._clock: tuple[int, int] | None = None
         self._due: int | None = None
         self._due_is_stale = True
@@ -74,6 +91,7 @@ class PartitionThread(threading.Thread):
         self._limit = 500
         self._next_fetch = 0.0
         self._progress_at = 0.0
+        self._published = -1
 
     def park(self) -> None:
         """Ask for a rest between two steps; nothing is lost, and the fence stays in place."""
@@ -115,7 +133,7 @@ class PartitionThread(threading.Thread):
         if config.kill_point is not None:
             config.kill_point("during_takeover")
         self._transactions = Transactions(producer, config.kill_point)
-        loader = clients.reader(kafka, self._progress_group)
+        loader = clients.reader(kafka, config.progress_group)
         rows = read_rows(loader, config.topics.state, self.partition)
         loader.close()
         self._memory = remember(self.partition, config.partitions, rows)
@@ -137,17 +155,14 @@ class PartitionThread(threading.Thread):
                         self._turn()
         finally:
             self._shared.instruments.gave_up(self.partition)
-        self._observations.publish_progress(self._memory.positions)
+            self._shared.progress.forget(self.partition)
+        self._publish(self._control_forwarded())
         self._observations.close()
         self._control.close()
 
-    @property
-    def _progress_group(self) -> str:
-        return f"{self._config.app_id}-progress"
-
     def _reader(self, *inputs: str) -> Reader:
         topics = {name: getattr(self._config.topics, name) for name in inputs}
-        consumer = clients.reader(self._config.kafka, self._progress_group)
+        consumer = clients.reader(self._config.kafka, self._config.progress_group)
         return Reader(consumer, self.partition, topics, self._memory.positions)
 
     def _is_parked(self) -> bool:
@@ -165,7 +180,7 @@ class PartitionThread(threading.Thread):
         self._turn_other("queues", Queues)
         self._turn_observations()
         self._turn_clock()
-        self._turn_gauges()
+        self._turn_progress()
 
     def _idle_seconds(self) -> float:
         """Return how long control may be waited for: until the next fetch is due, shortly while something waits."""
@@ -184,17 +199,25 @@ class PartitionThread(threading.Thread):
             fetched = self._control.take("control", _COMMANDS_AT_ONCE)
             if fetched is None:
                 return
-            answers = [[self._shared.solver.solve(it) for it in definitions([record])] for record in fetched.records()]
+            records = fetched.records()
+            answers = [[self._solved(it) for it in definitions([record])] for record in records]
+            self._strays = strays(records, self.partition, self._config.partitions)
             self._solving = (fetched, answers)
         fetched, answers = self._solving
         ready = 0
-        while ready < len(answers) and all(answer.done() for answer in answers[ready]):
+        while ready < len(answers) and all(it is None or it.done() for it in answers[ready]):
             ready += 1
         if ready == 0:
             return
         head, rest = fetched.split(ready)
         self._solving = None if rest is None else (rest, answers[ready:])
-        self._take(Control(head, results([answer for some in answers[:ready] for answer in some])))
+        done = [answer for some in answers[:ready] for answer in some]
+        self._take(Control(head, tuple(None if answer is None else answer.result() for answer in done)))
+
+    def _solved(self, command: events.Define | events.Run) -> Solved | None:
+        """Return the future solution of a definition; None if the command will be forwarded to whom it concerns."""
+        is_ours = partition_of(command.experiment_id, self._config.partitions) == self.partition
+        return self._shared.solver.solve(command.experiment) if is_ours else None
 
     def _turn_other(self, name: str, step: type[Archives | Queues]) -> None:
         if self._in_hand is None and (fetched := self._control.take(name, _COMMANDS_AT_ONCE)) is not None:
@@ -204,9 +227,8 @@ class PartitionThread(threading.Thread):
         if self._in_hand is not None:
             return
         if self._barrier is not None:
-            step, end = self._barrier
-            if self._solving is None and not self._control.has("control") and self._control.reached("control") >= end:
-                self._barrier = None
+            if self._is_passed(self._barrier):
+                step, self._barrier = self._barrier.step, None
                 self._take(step)
             return
         if time.monotonic() < self._next_fetch:
@@ -219,6 +241,18 @@ class PartitionThread(threading.Thread):
         if fetched is not None:
             self._take(Observations(fetched))
 
+    def _is_passed(self, barrier: _Barrier) -> bool:
+        if self._control_in_effect() < barrier.own_end:
+            return False
+        behind = self._shared.progress.behind(barrier.other_ends)
+        late = {it: at for it, at in behind.items() if self._not_waited_for.get(it) != at}
+        if late and time.monotonic() >= barrier.give_up:
+            # An owner that is dead or stuck must not stop its neighbours: they wait again once it has come on.
+            _log.warning("strangers_not_waited_for", partition=self.partition, behind=sorted(late))
+            self._not_waited_for |= late
+            return True
+        return not late
+
     def _turn_clock(self) -> None:
         """Let the clock end runs, once the observations were read to where they ended after the due time."""
         if self._in_hand is not None or self._barrier is not None:
@@ -228,7 +262,7 @@ class PartitionThread(threading.Thread):
             now = time.time_ns() // 1000
             if not self._is_due(now):
                 return
-            self._clock = (now, self._shared.watermarks.end(topic, self.partition))
+            self._clock = (now, self._shared.watermarks.ends(topic, (self.partition,))[self.partition])
         at, end = self._clock
         if self._observations.reached("observations") >= end:
             self._clock = None
@@ -250,8 +284,10 @@ class PartitionThread(threading.Thread):
             self._in_hand = step
             return False
         if isinstance(outcome, AtBarrier):
-            end = self._shared.watermarks.end(self._config.topics.control, self.partition)
-            self._barrier = (outcome.step, end)
+            all_or_own = range(self._config.partitions) if outcome.is_everywhere else (self.partition,)
+            ends = self._shared.watermarks.ends(self._config.topics.control, all_or_own)
+            own_end = ends.pop(self.partition)
+            self._barrier = _Barrier(outcome.step, own_end, ends, time.monotonic() + _STRANGERS_SECONDS)
             return True
         if outcome.records:
             self._transactions.commit(outcome.records)
@@ -273,11 +309,29 @@ class PartitionThread(threading.Thread):
         affordable = int(records / max(seconds, 1e-6) * self._config.batch_seconds)
         self._limit = max(100, min(self._config.batch_records, (self._limit + affordable) // 2))
 
-    def _turn_gauges(self) -> None:
-        now = time.monotonic()
-        if now < self._progress_at:
+    def _turn_progress(self) -> None:
+        """Tell how far this partition has come: soon where others may wait for it, else once in a while."""
+        forwarded, now = self._control_forwarded(), time.monotonic()
+        self._shared.progress.note(self.partition, forwarded)
+        if now < self._progress_at - (0 if forwarded == self._published else _PROGRESS_SECONDS - _NEWS_SECONDS):
             return
         self._progress_at = now + _PROGRESS_SECONDS
         for reader, name in ((self._observations, "observations"), (self._control, "control")):
             self._shared.instruments.lags(getattr(self._config.topics, name), self.partition, reader.lag(name))
+        self._publish(forwarded)
+
+    def _control_in_effect(self) -> int:
+        """Return the offset below which everything on control has taken effect."""
+        if isinstance(self._in_hand, Control):
+            return self._in_hand.fetched.first
+        return self._control.taken("control") if self._solving is None else self._solving[0].first
+
+    def _control_forwarded(self) -> int:
+        """Return the offset below which everything on control that belongs to other partitions was forwarded."""
+        done = self._control_in_effect()
+        return next((it for it in self._strays if it >= done), self._control.taken("control"))
+
+    def _publish(self, control: int) -> None:
+        self._published = control
+        self._control.publish_progress({**self._memory.positions, "control": control})
         self._observations.publish_progress(self._memory.positions)

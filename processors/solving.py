@@ -9,7 +9,6 @@ import resource
 import signal
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NoReturn
@@ -92,11 +91,6 @@ class Solver:
             self._pool.shutdown(wait=False, cancel_futures=True)
             for child in multiprocessing.active_children():
                 child.terminate()
-
-
-def results(answers: Sequence[Solved]) -> tuple[Solution | Refusal, ...]:
-    """Return the results of answers that are all done."""
-    return tuple(answer.result() for answer in answers)
 
 
 def _become_solver() -> None:

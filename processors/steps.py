@@ -15,7 +15,6 @@ from experiments.planning import Refusal, Solution
 from experiments.rows import to_rows
 from processors.inputs import Fetched
 from processors.outgoing import Record, records
-from schemas.partitions import partition_of
 from schemas.topics import Topics
 
 
@@ -29,10 +28,10 @@ class Observations:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Answer commands; `solutions` belong to the definitions among them, in their order."""
+    """Answer commands; `solutions` belong to the definitions among them, in their order; None where none is asked."""
 
     fetched: Fetched
-    solutions: tuple[Solution | Refusal, ...]
+    solutions: tuple[Solution | Refusal | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +71,13 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class AtBarrier:
-    """Some records belong to experiments that are not running as far as memory knows: control has to be read first."""
+    """Some records belong to experiments that are not running as far as memory knows: control has to be read first.
+
+    That of all partitions, if a command may be on its way from another one: `is_everywhere`.
+    """
 
     step: Observations
+    is_everywhere: bool
 
 
 def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
@@ -83,8 +86,8 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
     batch: Batch
     if isinstance(step, Observations):
         batch = step.batch or observation_batch(memory.partition, *step.fetched[1:3], step.fetched.records())
-        if step.batch is None and _has_strangers(memory, batch):
-            return AtBarrier(Observations(step.fetched, batch))
+        if step.batch is None and (strangers := _strangers(memory, batch)):
+            return AtBarrier(Observations(step.fetched, batch), any(_may_be_new(memory, it) for it in strangers))
     elif isinstance(step, Control):
         solutions = iter(step.solutions)
         batch = control_batch(
@@ -104,16 +107,16 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
     return Done(batch, after, emissions, made, time.perf_counter() - began)
 
 
-def _has_strangers(memory: Memory, batch: ObservationBatch) -> bool:
-    """Return whether an experiment of this partition is in the batch that is not running as far as memory knows."""
-    for experiment_id in batch.experiment_ids:
-        experiment = memory.experiments.get(experiment_id)
-        if experiment is None:
-            if partition_of(experiment_id, memory.partitions) == memory.partition:
-                return True
-        elif experiment.cold.state is not State.RUNNING:
-            return True
-    return False
+def _strangers(memory: Memory, batch: ObservationBatch) -> list[str]:
+    """Return the experiments in the batch that are not running here as far as memory knows."""
+    known = memory.experiments
+    return [it for it in batch.experiment_ids if it not in known or known[it].cold.state is not State.RUNNING]
+
+
+def _may_be_new(memory: Memory, experiment_id: str) -> bool:
+    """Return whether the experiment never ran here: its commands may have been put on any partition."""
+    experiment = memory.experiments.get(experiment_id)
+    return experiment is None or experiment.cold.run == 0
 
 
 def _is_news(emissions: Emissions) -> bool:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # documented as public
@@ -20,12 +20,13 @@ class Watermarks:
     def __init__(self, kafka: Mapping[str, str]) -> None:
         self._admin = AdminClient({"log_level": LOG_LEVEL, **kafka})
 
-    def end(self, topic: str, partition: int) -> int:
-        """Return the offset that the next record of the partition will get; asks again while its leader moves."""
+    def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
+        """Return the offset that the next record of each partition will get; asks again while a leader moves."""
         deadline = time.monotonic() + _ALL_ANSWERS
+        parts = [TopicPartition(topic, partition) for partition in partitions]
         while True:
             try:
-                return self._asked(TopicPartition(topic, partition))
+                return self._asked(parts)
             except KafkaException as error:
                 if error.args[0].code() not in _TRANSIENT or time.monotonic() > deadline:
                     raise
@@ -37,9 +38,11 @@ class Watermarks:
             self._admin.list_topics(topic, timeout=_ONE_ANSWER)
         time.sleep(0.1)
 
-    def _asked(self, part: TopicPartition) -> int:
+    def _asked(self, parts: list[TopicPartition]) -> dict[int, int]:
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # of the library
         asked = self._admin.list_offsets(
-            {part: latest}, isolation_level=IsolationLevel.READ_UNCOMMITTED, request_timeout=_ONE_ANSWER
+            dict.fromkeys(parts, latest),
+            isolation_level=IsolationLevel.READ_UNCOMMITTED,
+            request_timeout=_ONE_ANSWER,
         )
-        return int(asked[part].result().offset)
+        return {part.partition: int(asked[part].result().offset) for part in parts}

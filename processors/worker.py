@@ -20,6 +20,7 @@ from processors.failing import fail
 from processors.instruments import Instruments
 from processors.ownership import Ownership
 from processors.partition import PartitionThread, Shared
+from processors.progress import Progress
 from processors.solving import Solver
 from processors.topics import check_topics
 from processors.watermarks import Watermarks
@@ -61,7 +62,8 @@ def run(config: WorkerConfig) -> None:
 async def _serve(config: WorkerConfig, instruments: Instruments, solver: Solver) -> None:
     app = create_app(config)
     agent = ComputingAgent(app, config.topics)
-    shared = Shared(config, agent.ask, solver, Watermarks(config.kafka), instruments)
+    progress = Progress(config.kafka, config.progress_group, config.topics.control)
+    shared = Shared(config, agent.ask, solver, Watermarks(config.kafka), progress, instruments)
 
     def make(partition: int, predecessor: threading.Thread | None) -> PartitionThread:
         return PartitionThread(partition, shared, predecessor)

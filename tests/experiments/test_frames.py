@@ -35,7 +35,7 @@ def test_a_definition_may_come_in_a_frame() -> None:
         registry = Registry(server.url)
         known = registry.register("sprt.control-waldstream.run", avro.committed()["run"][1])
         records = [RawRecord(0, story.now, None, codecs.encode_confluent(run, known))]
-        assert definitions(records, registry) == [definition()]
+        assert [it.experiment for it in definitions(records, registry)] == [definition()]
         batch = control_batch(story.partition, 0, 1, records, plan_once, registry=registry)
     _, emissions = advance(story.memory, batch)
 
