@@ -2,3 +2,9 @@
 
 What is generated is committed in `generated/`: Grafana and Prometheus read those files, nothing of ours runs there.
 """
+
+from pathlib import Path
+from typing import Final
+
+#: Where the generated files lie.
+GENERATED: Final = Path(__file__).parent / "generated"

@@ -10,10 +10,9 @@ from typing import Any, Final
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a distribution of their own
 
-from grafana import provisioning, rules, scrape
+from grafana import GENERATED, provisioning, rules, scrape
 from grafana.dashboards import archives, experiments, operations
 
-GENERATED: Final = Path(__file__).parent / "generated"
 DASHBOARDS: Final = {board.UID: board.contents for board in (experiments, operations, archives)}
 
 #: What dashboard-linter is told to leave out, and why; the tests read the same rules.

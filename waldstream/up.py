@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from processors.topics import create_topics
 from stack.errors import PortTakenError, StartFailedError
 from stack.local import LocalStack
 from stack.ports import free_port, require_free
+from stack.prometheus import PrometheusServer, find_prometheus
 from stack.supervisor import Exit, Program, Supervisor
 from waldstream.settings import Settings, child_environment, running_file
 from waldstream.terminal import err
@@ -39,17 +40,20 @@ class Installation:
     settings: Settings
     console_url: str
     logs: Path
+    prometheus_url: str | None = None
 
 
 @contextlib.contextmanager
-def installation(settings: Settings) -> Iterator[Installation]:
+def installation(settings: Settings, *, with_prometheus: bool = False) -> Iterator[Installation]:
     """Inside the block the whole system runs; the roles come up while the block goes on.
 
     Raises
     ------
     stack.errors.StackError
-        If Kafka or Redis cannot be started.
+        If Kafka, Redis or the Prometheus that is asked for cannot be started.
     """
+    if with_prometheus:
+        find_prometheus()  # said before anything is started
     data, logs = settings.data, settings.data / "logs"
     with contextlib.ExitStack() as opened:
         stack = opened.enter_context(LocalStack(data, console=err, kafka_port=_port(9092), redis_port=None))
@@ -64,9 +68,11 @@ def installation(settings: Settings) -> Iterator[Installation]:
             "console_token": None,
             "console_viewer_token": None,
             "worker_instance_id": "local",
-            "worker_metrics_port": settings.worker_metrics_port or free_port(),
-            "exporter_metrics_port": settings.exporter_metrics_port or free_port(),
         }
+        ports = {
+            role: getattr(settings, f"{role}_metrics_port") or free_port() for role in (*FIRST_ROLES, *OTHER_ROLES)
+        }
+        changed |= {f"{role}_metrics_port": port for role, port in ports.items()}
         here = settings.model_copy(update=changed)
         with err.status("creating the topics"):
             create_topics(here.kafka(), here.topics(), here.partitions)
@@ -78,7 +84,24 @@ def installation(settings: Settings) -> Iterator[Installation]:
                 argv = (sys.executable, "-m", "waldstream", role)
                 supervisor.start(Program(role, argv, env=environment, restart=True))
             _wait_for_port(here.worker_metrics_port, _WORKER_SECONDS)
-        yield Installation(here, f"http://{here.console_host}:{here.console_port}", logs)
+        watching = opened.enter_context(_prometheus(data / "prometheus", ports)) if with_prometheus else None
+        yield Installation(here, f"http://{here.console_host}:{here.console_port}", logs, watching)
+
+
+@contextlib.contextmanager
+def _prometheus(folder: Path, ports: Mapping[str, int]) -> Iterator[str]:
+    """Yield the address of a Prometheus that scrapes the roles on these ports and evaluates our rules."""
+    import yaml  # type: ignore[import-untyped]  # its stubs are a distribution of their own
+
+    from grafana import GENERATED
+    from grafana.scrape import config
+
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "prometheus.yml"
+    targets = {role: [port] for role, port in ports.items()}
+    file.write_text(yaml.safe_dump(config(targets, rules=[str(GENERATED / "prometheus" / "alerts.yml")])), "utf-8")
+    with PrometheusServer(folder, file, port=_port(9090)) as server:
+        yield server.url
 
 
 def wait_for_console(running: Installation) -> None:

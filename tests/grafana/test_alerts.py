@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are a distribution of their own
 
-from grafana import rules
+from grafana import GENERATED, rules
 from grafana.alerts import ALERTS, RUNBOOK, Alert
 from grafana.board import FOLDER_TITLE
-from grafana.build import DASHBOARDS, GENERATED
+from grafana.build import DASHBOARDS
 from grafana.variables import PROMETHEUS_UID
 from tests.grafana.promtool import installed, promtool
 

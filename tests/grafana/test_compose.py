@@ -11,7 +11,8 @@ import pytest
 import typer
 import yaml  # type: ignore[import-untyped]  # its stubs are a distribution of their own
 
-from grafana.build import COMPOSE, GENERATED
+from grafana import GENERATED
+from grafana.build import COMPOSE
 from grafana.provisioning import DASHBOARDS, FROM_ENVIRONMENT
 from schemas.metrics import ROLES
 from stack.kafka_config import MESSAGE_MAX_BYTES

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import yaml  # type: ignore[import-untyped]  # its stubs are a distribution of their own
 
-from grafana.build import GENERATED
+from grafana import GENERATED
 from grafana.scrape import config
 from processors.topics import create_topics
 from producers.client import Client

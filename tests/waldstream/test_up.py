@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,26 +13,40 @@ import psutil
 import pytest
 
 from tests.children import tied
+from tests.grafana.asking import values
 from tests.waldstream.installation import environment, run_waldstream, until
 
 pytestmark = pytest.mark.stack
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+#: Where a Prometheus is installed, one of the two starts it, too.
+_WITH_PROMETHEUS = ("--prometheus",) if shutil.which("prometheus") else ()
+
+
+@pytest.mark.parametrize(
+    ("number", "options"), [(signal.SIGINT, ()), (signal.SIGTERM, _WITH_PROMETHEUS)], ids=["ctrl-c", "sigterm"]
+)
 def test_up_can_be_used_from_its_folder_and_ends_with_everything_it_started(
-    tmp_path: Path, number: signal.Signals
+    tmp_path: Path, number: signal.Signals, options: tuple[str, ...]
 ) -> None:
     own = environment(tmp_path)
     printed = tmp_path / "printed"
     with printed.open("w") as file:
         process = subprocess.Popen(
-            tied(sys.executable, "-m", "waldstream", "up"), env=own, stdout=file, stderr=subprocess.STDOUT
+            tied(sys.executable, "-m", "waldstream", "up", *options), env=own, stdout=file, stderr=subprocess.STDOUT
         )
     try:
         until(lambda: process.poll() is not None or "Ctrl-C ends everything" in printed.read_text(), 120)
-        words = dict(line.split(maxsplit=1) for line in printed.read_text().splitlines() if line.startswith("console"))
+        words = dict(
+            line.split(maxsplit=1)
+            for line in printed.read_text().splitlines()
+            if line.startswith(("console", "metrics"))
+        )
         with urllib.request.urlopen(words["console"], timeout=10) as answer:  # noqa: S310  loopback
             assert answer.status == 200
+        if options:
+            prometheus = words["metrics"].split()[0]
+            until(lambda: values(prometheus, 'sum(up{job=~"waldstream-.+"})') == [5.0])
         listed = run_waldstream(("list", "--json"), own)
         assert (listed.returncode, json.loads(listed.stdout)) == (0, []), listed.stderr
         origins = json.loads(run_waldstream(("settings", "--json"), own).stdout)
@@ -51,6 +66,14 @@ def test_up_can_be_used_from_its_folder_and_ends_with_everything_it_started(
     finally:
         process.kill()
         process.wait()
+
+
+def test_without_a_prometheus_it_is_said_how_to_get_one_before_anything_starts(tmp_path: Path) -> None:
+    done = run_waldstream(("up", "--prometheus"), environment(tmp_path) | {"PATH": str(tmp_path)})
+
+    assert done.returncode == 1
+    assert "install it (Debian: apt install prometheus)" in done.stderr
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_second_up_in_the_same_folder_says_that_the_first_is_there(tmp_path: Path) -> None:

@@ -13,16 +13,23 @@ app = typer.Typer()
 _PANEL = "This machine"
 
 
+WithPrometheus = Annotated[
+    bool, typer.Option("--prometheus", help="Start the installed `prometheus`, too; it scrapes every role.")
+]
+
+
 @app.command(rich_help_panel=_PANEL)
-def up() -> None:
+def up(prometheus: WithPrometheus = False) -> None:
     """Start real Kafka and Redis and every role on this machine, until Ctrl-C."""
     from stack.process import sigterm_unwinds
     from waldstream.up import installation, wait_for_console
 
-    with sigterm_unwinds(), installation(settings.load()) as running:
+    with sigterm_unwinds(), installation(settings.load(), with_prometheus=prometheus) as running:
         wait_for_console(running)
         given = running.settings
         out.print(f"console   {running.console_url}")
+        if running.prometheus_url is not None:
+            out.print(f"metrics   {running.prometheus_url} (Prometheus)")
         out.print(f"Kafka     {given.kafka_bootstrap_servers}")
         out.print(f"archives  {given.archives.resolve()}")
         out.print(f"logs      {running.logs.resolve()}")
@@ -33,18 +40,21 @@ def up() -> None:
 @app.command(rich_help_panel=_PANEL)
 def demo(
     ends: Annotated[bool, typer.Option("--exit", help="End when the archives are verified.")] = False,
+    prometheus: WithPrometheus = False,
 ) -> None:
     """Run four experiments on real parts: H0, H1, p-value, time limit; each is archived and verified."""
     from stack.process import sigterm_unwinds
     from waldstream.up import installation, wait_for_console
 
     begun = time.monotonic()
-    with sigterm_unwinds(), installation(settings.load()) as running:
+    with sigterm_unwinds(), installation(settings.load(), with_prometheus=prometheus) as running:
         from waldstream.demo import demonstrate  # while the roles come up
 
         demonstrate(running, begun)
         wait_for_console(running)
         out.print(f"console   {running.console_url}")
+        if running.prometheus_url is not None:
+            out.print(f"metrics   {running.prometheus_url} (Prometheus)")
         if not ends:
             out.print("Ctrl-C ends everything")
             threading.Event().wait()
