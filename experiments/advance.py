@@ -15,6 +15,7 @@ from experiments.batch import (
     ArchiveBatch,
     Batch,
     ControlBatch,
+    Deleted,
     Emissions,
     Forwarded,
     Ints,
@@ -49,6 +50,8 @@ def advance(memory: Memory, batch: Batch) -> tuple[Memory, Emissions]:
     memory = replace(memory, positions=memory.positions.set(name, batch.next))
     if isinstance(batch, ObservationBatch):
         return _observations(memory, batch)
+    if isinstance(batch, Deleted):
+        return _deleted(memory, batch)
     if isinstance(batch, ControlBatch):
         return _control(memory, batch)
     if isinstance(batch, ArchiveBatch):
@@ -58,6 +61,7 @@ def advance(memory: Memory, batch: Batch) -> tuple[Memory, Emissions]:
 
 _INPUTS = {
     ObservationBatch: "observations",
+    Deleted: "observations",
     ControlBatch: "control",
     ArchiveBatch: "archives",
     QueueBatch: "queues",
@@ -175,6 +179,24 @@ def _archives(memory: Memory, batch: ArchiveBatch) -> tuple[Memory, Emissions]:
         now = Moment(written.at, memory.partition, memory.positions.get("observations", 0))
         experiment, emitted = facts.follow(experiment, facts.archived(written, now))
         experiments = experiments.set(written.experiment_id, experiment)
+        control += emitted
+    cold = tuple(event.experiment_id for event in control)
+    return replace(memory, experiments=experiments), Emissions(control=tuple(control), cold=cold)
+
+
+def _deleted(memory: Memory, batch: Deleted) -> tuple[Memory, Emissions]:
+    """Withhold the verdict of every live run: observations of it may be among those that are gone."""
+    number = batch.next - batch.first
+    words = f"records {batch.first} to {batch.next - 1} of the partition were deleted before they were counted"
+    check = {"records_deleted": {"value": number, "limit": 0, "passed": False, "words": words}}
+    now = Moment(moment(batch.at), memory.partition, batch.next)
+    experiments = memory.experiments
+    control: list[events.Lifecycle] = []
+    for experiment_id, experiment in sorted(memory.experiments.items()):
+        if not experiment.is_live:
+            continue
+        after, emitted = facts.follow(experiment, facts.held(now, check, cause="records_deleted"))
+        experiments = experiments.set(experiment_id, after)
         control += emitted
     cold = tuple(event.experiment_id for event in control)
     return replace(memory, experiments=experiments), Emissions(control=tuple(control), cold=cold)

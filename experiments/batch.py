@@ -165,7 +165,17 @@ class Tick:
     at: int
 
 
-Batch = ObservationBatch | ControlBatch | ArchiveBatch | QueueBatch | Tick
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The observations from `first` to before `next` were deleted before they were read, as was seen at `at`."""
+
+    partition: int
+    first: int
+    next: int
+    at: int
+
+
+Batch = ObservationBatch | ControlBatch | ArchiveBatch | QueueBatch | Tick | Deleted
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def _defined(experiment: Experiment | None, event: events.Defined) -> Experiment
     if experiment is None:
         cold = Cold(experiment_id=event.experiment_id, **changes)  # type: ignore[arg-type]  # the fields above
         return Experiment(cold, Hot(run=0, statistic=sprt.init(design)), design)
-    return replace(experiment, cold=replace(experiment.cold, **changes), design=design)  # type: ignore[arg-type]  # same
+    return replace(experiment, cold=replace(experiment.cold, **changes), known_design=design)  # type: ignore[arg-type]  # same
 
 
 def extended(deadline: datetime | None, pause_began: datetime | None, now: datetime) -> datetime | None:

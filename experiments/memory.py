@@ -13,6 +13,7 @@ from immutables import Map
 
 import sprt
 from experiments.durations import microseconds
+from experiments.planning import stored_design
 from experiments.sequences import Seen
 from schemas import events
 
@@ -125,7 +126,16 @@ class Experiment:
 
     cold: Cold
     hot: Hot
-    design: sprt.Design
+    known_design: sprt.Design | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def design(self) -> sprt.Design:
+        """Return the design, made when it is first asked for: a take-over reads thousands of experiments."""
+        if self.known_design is None:
+            made = stored_design(self.cold.definition, self.cold.lower, self.cold.upper)
+            object.__setattr__(self, "known_design", made)
+            return made
+        return self.known_design
 
     @property
     def is_live(self) -> bool:

@@ -52,10 +52,7 @@ def load(partition: int, partitions: int, rows: Iterable[tuple[bytes, bytes | No
         if key.endswith(_HOT_SUFFIX) or key.startswith(_QUEUE_PREFIX):
             continue
         cold = _cold(codecs.decode(value, events.ColdRow))
-        design = stored_design(cold.definition, cold.lower, cold.upper)
-        hot = last.get(key + _HOT_SUFFIX)
-        walk = Hot(0, sprt.init(design)) if hot is None else _hot(codecs.decode(hot, events.HotRow))
-        experiments[cold.experiment_id] = Experiment(cold, walk, design)
+        experiments[cold.experiment_id] = Experiment(cold, _walk(cold, last.get(key + _HOT_SUFFIX)))
     return replace(memory, experiments=Map(experiments), queues=Map(queues(last.items())))
 
 
@@ -149,6 +146,13 @@ def _hot(row: events.HotRow) -> Hot:
         shares=Map({share.name: Share(share.observations, share.total) for share in row.shares}),
         marks=tuple(Share(mark.observations, mark.total) for mark in row.marks),
     )
+
+
+def _walk(cold: Cold, row: bytes | None) -> Hot:
+    """Return the hot part of a row, or that of an experiment which never ran."""
+    if row is None:
+        return Hot(0, sprt.init(stored_design(cold.definition, cold.lower, cold.upper)))
+    return _hot(codecs.decode(row, events.HotRow))
 
 
 def _seen(row: events.SourceRow, version: int) -> Seen:

@@ -13,7 +13,11 @@ from processors.clients import TRANSIENT
 
 
 class PositionLostError(Exception):
-    """Retention has deleted records that were not yet counted; the message names the input and the offsets."""
+    """Retention has deleted records of an input, from `first` to before `next`, that were not yet counted."""
+
+    def __init__(self, message: str, name: str, first: int, following: int) -> None:
+        super().__init__(message)
+        self.input, self.first, self.next = name, first, following
 
 
 class Delivered(Protocol):  # the client's own type allows None everywhere, for the sake of its events
@@ -98,7 +102,10 @@ class Reader:
             low, high = self._consumer.get_watermark_offsets(self._parts[name], timeout=10)
             raise PositionLostError(
                 f"{message.topic()} partition {message.partition()}: the position {self._reached[name]} is not in the "
-                f"log (kept: {low} to {high}); records were deleted before they were counted"
+                f"log (kept: {low} to {high}); records were deleted before they were counted",
+                name,
+                self._first[name],
+                low,
             )
         elif error.code() not in TRANSIENT:
             raise KafkaException(error)

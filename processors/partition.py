@@ -18,11 +18,11 @@ from experiments.memory import Memory
 from processors import clients
 from processors.config import WorkerConfig
 from processors.failing import fail
-from processors.inputs import Fetched, Reader
+from processors.inputs import Fetched, PositionLostError, Reader
 from processors.instruments import Instruments
 from processors.progress import Progress
 from processors.solving import Solved, Solver
-from processors.steps import Archives, AtBarrier, Clock, Control, Done, Observations, Queues, Step
+from processors.steps import Archives, AtBarrier, Clock, Control, Done, Gone, Observations, Queues, Step
 from processors.takeover import fence, read_rows, remember
 from processors.transactions import Transactions
 from processors.watermarks import Watermarks
@@ -82,6 +82,7 @@ class PartitionThread(threading.Thread):
         self._in_hand: Step | None = None  # computed in vain while parked
         self._solving: tuple[Fetched, list[list[Solved | None]]] | None = None
         self._strays: list[int] = []  # commands of other partitions, as far as control was taken
+        self._is_behind_the_log = False
         self._barrier: _Barrier | None = None
         self._not_waited_for: dict[int, int] = {}  # partitions whose owner does not come on, and where it was seen last
         self._clock: tuple[int, int] | None = None
@@ -233,8 +234,15 @@ class PartitionThread(threading.Thread):
             return
         if time.monotonic() < self._next_fetch:
             return
+        if self._is_behind_the_log:
+            self._observations.close()
+            self._observations, self._is_behind_the_log = self._reader("observations"), False
         began = time.monotonic()
-        self._observations.read(self._limit, 0)
+        try:
+            self._observations.read(self._limit, 0)
+        except PositionLostError as lost:
+            self._go_on_behind(lost)
+            return
         fetched = self._observations.take("observations", self._limit)
         lags = fetched is not None and len(fetched.messages) == self._limit
         self._next_fetch = 0.0 if lags else began + self._config.pace_seconds
@@ -252,6 +260,16 @@ class PartitionThread(threading.Thread):
             self._not_waited_for |= late
             return True
         return not late
+
+    def _go_on_behind(self, lost: PositionLostError) -> None:
+        """Mark every live run and go on where the log begins: what was deleted cannot come back by waiting."""
+        first = self._memory.positions.get("observations", lost.first)
+        if lost.next <= first:  # the log has lost its end, not its beginning: no place is right to go on
+            raise lost
+        _log.critical("records_deleted", partition=self.partition, first=first, next=lost.next, error=str(lost))
+        self._shared.instruments.overtook(lost.input)
+        self._is_behind_the_log = True
+        self._take(Gone(first, lost.next, time.time_ns() // 1000))
 
     def _turn_clock(self) -> None:
         """Let the clock end runs, once the observations were read to where they ended after the due time."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.advance import advance
-from experiments.batch import Batch, Emissions, ObservationBatch, Tick
+from experiments.batch import Batch, Deleted, Emissions, ObservationBatch, Tick
 from experiments.columns import archive_batch, control_batch, observation_batch, queue_batch
 from experiments.memory import Memory, State
 from experiments.planning import Refusal, Solution
@@ -55,7 +55,16 @@ class Clock:
     at: int
 
 
-Step = Observations | Control | Archives | Queues | Clock
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """Go on behind observations that were deleted before they were read."""
+
+    first: int
+    next: int
+    at: int
+
+
+Step = Observations | Control | Archives | Queues | Clock | Gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +106,14 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
         batch = archive_batch(memory.partition, *step.fetched[1:3], step.fetched.records())
     elif isinstance(step, Queues):
         batch = queue_batch(memory.partition, *step.fetched[1:3], step.fetched.records())
+    elif isinstance(step, Gone):
+        batch = Deleted(memory.partition, step.first, step.next, step.at)
     else:
         batch = Tick(memory.partition, step.at)
     after, emissions = advance(memory, batch)
     made: list[Record] = []
-    if _is_news(emissions):
-        messages = () if isinstance(step, Clock) else step.fetched.messages
+    if _is_news(emissions) or isinstance(step, Gone):
+        messages = () if isinstance(step, Clock | Gone) else step.fetched.messages
         made = records(topics, after, emissions, to_rows(after, emissions), messages)
     return Done(batch, after, emissions, made, time.perf_counter() - began)
 
