@@ -77,7 +77,7 @@ def create_topics(
     if partitions < 1:
         raise TopicError(f"partitions: {partitions}; allowed: 1 or more")
     admin = _admin(kafka)
-    with _reaching(kafka):
+    with reaching(kafka):
         catalog = topics.all()
         present = _described(admin, [topic.name for topic in catalog])
         _check(admin, catalog, present, partitions)
@@ -99,7 +99,7 @@ def check_topics(kafka: Mapping[str, str], topics: Topics, partitions: int) -> N
         If no broker answers.
     """
     admin = _admin(kafka)
-    with _reaching(kafka):
+    with reaching(kafka):
         catalog = topics.all()
         present = _described(admin, [topic.name for topic in catalog])
         if missing := [topic.name for topic in catalog if topic.name not in present]:
@@ -113,7 +113,7 @@ def _admin(kafka: Mapping[str, str]) -> AdminClient:
 
 
 @contextmanager
-def _reaching(kafka: Mapping[str, str]) -> Iterator[None]:
+def reaching(kafka: Mapping[str, str]) -> Iterator[None]:
     """Turn what the library says when no broker answers into one error of ours."""
     try:
         yield

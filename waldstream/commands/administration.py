@@ -1,5 +1,7 @@
 """Looking after an installation: topics, schemas, the read model, settings."""
 
+from dataclasses import asdict
+
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
@@ -46,6 +48,39 @@ def check_schemas(json: Json = False) -> None:
         out.print(
             f"{len(avro.BY_NAME)} event types match their committed schemas; all versions of each read one another"
         )
+
+
+@app.command(rich_help_panel="Administration")
+def doctor(json: Json = False) -> None:
+    """Look a cluster over before it is used: versions, topics, transactions, clocks, disk; say what to change."""
+    from processors.doctor import examine
+
+    given = settings_module.load()
+    with err.status("looking"):
+        found = examine(
+            given.kafka(),
+            given.topics(),
+            given.partitions,
+            given.replication_factor,
+            app_id=given.app_id,
+            folders=(given.archives, given.data),
+        )
+    wrong = sum(finding.status == "wrong" for finding in found)
+    if json:
+        print_json({"ok": not wrong, "findings": [asdict(finding) for finding in found]})
+    else:
+        table = Table()
+        for head in ("check", "", "found", "what to change"):
+            table.add_column(head, no_wrap=not head)
+        signs = {"ok": "ok", "warning": "look", "wrong": "WRONG"}
+        styles = {"ok": "", "warning": "yellow", "wrong": "red"}
+        for finding in found:
+            table.add_row(
+                finding.check, signs[finding.status], finding.found, finding.remedy, style=styles[finding.status]
+            )
+        out.print(table)
+    if wrong:
+        raise typer.Exit(1)
 
 
 @app.command(rich_help_panel="Administration")
