@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint faults bench bench-design docs clean distclean
+.PHONY: help demo up test lint faults bench bench-design bench-limits docs clean distclean
 # One thread of linear algebra: more of them wait for one another on a busy machine.
 export OPENBLAS_NUM_THREADS ?= 1
 
@@ -25,6 +25,7 @@ help:
 	@echo "make faults        the long runs with killed and frozen processes"
 	@echo "make bench         the side-by-side benchmarks"
 	@echo "make bench-design  the speed of designs, characteristics and folds, beside what they must reach"
+	@echo "make bench-limits  take-over, backlogs, commands, rebalances, idling, beside what they must reach"
 	@echo "make docs          write the generated parts of the documentation again"
 	@echo "make clean         remove caches and the data of the local stack; archives stay"
 	@echo "make distclean     remove the virtual environment too"
@@ -49,6 +50,9 @@ faults: $(DEV)
 
 bench: $(DEV)
 	$(BIN)/python -m bench $(ARGS)
+
+bench-limits: $(DEV)
+	@$(BIN)/python -m stack $(BIN)/python -m bench.limits {kafka} $(ARGS)
 
 bench-design: $(DEV)
 	@$(BIN)/python -m bench.design $(ARGS)

@@ -1,19 +1,20 @@
-"""Owners that change: workers that come, go, freeze and wake, and a log that was cut short; the count stays exact."""
+"""Owners that change: workers that come, go, freeze and wake; the count stays exact."""
 
 import json
+import random
 import signal
+from collections.abc import Callable
 
 import psutil
 import pytest
-from confluent_kafka import TopicPartition
-from confluent_kafka.admin import AdminClient
 
 from processors.failing import EXIT_CODE
-from tests.faults.oracle import assert_exact, judge
-from tests.faults.workload import Workload, end, grown
-from tests.processors.installation import Installation, Worker, run_command, until
+from tests.faults.scene import REPEATS, Scene, stop
+from tests.processors.installation import Worker, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]  # many starts of a worker, on a machine that may be busy
+pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(1200)]
+
+Scenes = Callable[..., Scene]
 
 
 def owned(worker: Worker) -> list[int]:
@@ -23,71 +24,112 @@ def owned(worker: Worker) -> list[int]:
     return list(assigned[-1]) if assigned else []
 
 
-def test_workers_that_come_and_go_under_load_change_nothing(installation: Installation) -> None:
-    first = installation.start()
-    workload = Workload(installation, seed=11)
-    workload.define()
-    with workload:
-        grown(installation, 1_000)
-        second = installation.start()
-        until(lambda: [True] if len(owned(first)) == len(owned(second)) == 1 else [])
-        grown(installation, 2_000)
-        first.process.terminate()
-        assert first.wait(20) == 0, first.words()
-        until(lambda: [True] if len(owned(second)) == 2 else [])
-        grown(installation, 2_000)
-    end(installation, second)
-    assert_exact(judge(installation))
+def until_owned(workers: list[Worker], numbers: set[int]) -> None:
+    """Return once each of the workers owns so many partitions."""
+    until(lambda: [True] if all(len(owned(it)) in numbers for it in workers) else [], 120)
 
 
-def test_a_frozen_worker_that_wakes_up_is_fenced_and_changes_nothing(installation: Installation) -> None:
-    frozen = installation.start()
-    workload = Workload(installation, seed=12)
-    workload.define()
-    with workload:
-        grown(installation, 1_000)
-        frozen.signal(signal.SIGSTOP)
-        successor = installation.start()
-        until(lambda: [True] if len(owned(successor)) == 2 else [])
-        grown(installation, 2_000)
-        frozen.signal(signal.SIGCONT)
-        # It either commits on its old epoch and is fenced, or hears first that its partitions are gone.
-        until(lambda: [True] if frozen.process.poll() is not None or len(owned(frozen)) < 2 else [])
-        assert frozen.process.poll() in (None, EXIT_CODE), frozen.words()
-        grown(installation, 1_000)
-    if frozen.process.poll() is None:
-        frozen.process.terminate()
-        frozen.wait(20)
-    until(lambda: [True] if len(owned(successor)) == 2 else [])
-    end(installation, successor)
-    assert_exact(judge(installation))
+def until_frozen(worker: Worker) -> None:
+    """Return once the process has stopped itself."""
+    until(lambda: [True] if psutil.Process(worker.pid).status() == psutil.STATUS_STOPPED else [])
 
 
-def test_records_deleted_before_they_were_counted_stop_the_worker_with_an_alarm(installation: Installation) -> None:
-    with installation.working():
-        installation.command(run_command("cut"))
-        assert installation.reply("run-cut").status == "accepted"
-        installation.observe("cut", [1.0, 0.0] * 5)
-        installation.flush()
-        installation.wait_until_counted()
-    installation.observe("cut", [1.0, 0.0] * 5, 10)
-    installation.flush()
-    partition = installation.partition_of("cut")
-    cut = TopicPartition(installation.topics.observations, partition, 15)
-    admin = AdminClient({**installation.kafka})
-    admin.delete_records([cut])[cut].result(30)
-    worker = installation.start()
-    assert worker.wait(60) == EXIT_CODE
-    assert "the position 10 is not in the log (kept: 15 to 20)" in worker.words()
-    assert sum(installation.counted().values()) == 10
+def frozen_owners(play: Scene, repeats: int) -> None:
+    """Freeze the owner inside a step, let a successor go on, wake it: it must find itself fenced."""
+    lots = random.Random(11)
+    with play.running():
+        for _ in range(repeats):
+            point = lots.choice(("before_send", "after_send", "before_commit", "after_commit"))
+            zombie = play.start(kill=[point, lots.randint(2, 8), "SIGSTOP"])
+            until_frozen(zombie)
+            successor = play.start()
+            play.grown(50)
+            zombie.signal(signal.SIGCONT)
+            assert zombie.wait(60) == EXIT_CODE, zombie.words()
+            play.grown(50)
+            stop(successor)
 
 
-def test_a_killed_worker_leaves_no_process_behind(installation: Installation) -> None:
-    worker = installation.start()
-    installation.command(run_command("orphans"))
-    assert installation.reply("run-orphans").status == "accepted"
-    children = psutil.Process(worker.pid).children(recursive=True)
-    assert children
-    worker.signal(signal.SIGKILL)
-    worker.wait()
-    until(lambda: [True] if not any(child.is_running() for child in children) else [])
+def woken_in_the_takeover(play: Scene, repeats: int, **options: object) -> None:
+    """Freeze the owner before it sends, and its successor in the take-over; the owner wakes first."""
+    lots = random.Random(12)
+    with play.running():
+        for _ in range(repeats):
+            zombie = play.start(kill=["before_send", lots.randint(2, 8), "SIGSTOP"])
+            until_frozen(zombie)
+            successor = play.start(**{"kill": ["during_takeover", 1, "SIGSTOP"], **options})
+            until_frozen(successor)
+            zombie.signal(signal.SIGCONT)
+            assert zombie.wait(60) == EXIT_CODE, zombie.words()
+            successor.signal(signal.SIGCONT)
+            play.grown(50)
+            stop(successor)
+
+
+def test_frozen_workers_that_wake_up_are_fenced_and_change_nothing(scene: Scenes) -> None:
+    play = scene("5 worker frozen inside a step, wakes after its successor has gone on", seed=11)
+    frozen_owners(play, REPEATS)
+    play.must_be_exact(REPEATS)
+
+
+def test_frozen_workers_that_wake_during_the_takeover_change_nothing(scene: Scenes) -> None:
+    play = scene("5 worker frozen before it sends, wakes inside its successor's take-over", seed=12, partitions=1)
+    woken_in_the_takeover(play, REPEATS)
+    play.must_be_exact(REPEATS)
+
+
+def test_workers_frozen_beyond_the_session_timeout_change_nothing(scene: Scenes) -> None:
+    repeats = max(1, REPEATS // 4)
+    play = scene("5 worker frozen until the group gives it up", seed=13, instance_id=None)
+    with play.running():
+        for _ in range(repeats):
+            frozen = play.start()
+            play.grown(50)
+            frozen.signal(signal.SIGSTOP)
+            successor = play.start()
+            play.grown(100)
+            frozen.signal(signal.SIGCONT)
+            # It is fenced by its next commit, or hears first that its partitions are gone and joins again.
+            play.grown(100)
+            frozen.process.terminate()
+            assert frozen.wait(60) in (0, EXIT_CODE), frozen.words()
+            play.grown(50)
+            stop(successor)
+    play.must_be_exact(repeats)
+
+
+def test_workers_that_come_and_go_change_nothing(scene: Scenes) -> None:
+    rounds = max(1, REPEATS // 5)
+    play = scene("6 one worker, three, one again, over and over", seed=14, instance_id=None, partitions=4)
+    with play.running():
+        first = play.start()
+        play.grown(100)
+        for _ in range(rounds):
+            second, third = play.start(), play.start()
+            until_owned([first, second, third], {1, 2})
+            play.grown(200)
+            stop(first)
+            stop(second)
+            first = third
+            until_owned([first], {4})
+            play.grown(100)
+    play.must_be_exact(4 * rounds, first)
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "nameless"])
+def test_a_rolling_restart_changes_nothing(scene: Scenes, named: bool) -> None:
+    rounds = max(1, REPEATS // 6)
+    title = "with names that survive a restart" if named else "without names"
+    play = scene(f"6 rolling restart of three workers {title}, two partitions", seed=15)
+    names = ["a", "b", "c"] if named else [None] * 3
+    with play.running():
+        workers = [play.start(instance_id=name) for name in names]
+        play.grown(100)
+        for _ in range(rounds):
+            for place, name in enumerate(names):
+                stop(workers[place])
+                workers[place] = play.start(instance_id=name)
+                play.grown(50)
+        for worker in workers[1:]:
+            stop(worker)
+    play.must_be_exact(3 * rounds, workers[0])

@@ -59,22 +59,33 @@ class Worker:
 class Installation:
     """Topics with a prefix of their own, and a producer as foreign clients have it."""
 
-    def __init__(self, bootstrap: str, folder: Path, partitions: int = 2) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        folder: Path,
+        partitions: int = 2,
+        *,
+        replicas: int = 1,
+        launch: Callable[[dict[str, Any], Path], Worker] = Worker,
+    ) -> None:
         self.kafka = {"bootstrap.servers": bootstrap}
+        self._launch = launch
         self.folder = folder
         self.partitions = partitions
         self.name = f"t{uuid4().hex[:8]}"
         self.topics = Topics(self.name)
-        create_topics(self.kafka, self.topics, partitions)
+        create_topics(self.kafka, self.topics, partitions, replicas)
         self.producer = Producer({**self.kafka, "linger.ms": 2, "log_level": 0, "enable.idempotence": True})
         self._workers: list[Worker] = []
         self._tail: Consumer | None = None
         self._counts: dict[int, Counter[str]] = {}
+        self.positions: dict[int, int] = {}  # next observation of each partition, as of the last look at the counts
 
     # workers
 
-    def start(self, **options: Any) -> Worker:
-        given = {
+    def given(self, **options: Any) -> dict[str, Any]:
+        """Return what a worker process of this installation is given."""
+        return {
             "kafka": self.kafka,
             "prefix": self.topics.prefix,
             "partitions": self.partitions,
@@ -82,7 +93,9 @@ class Installation:
             "session_seconds": 6.0,
             **options,
         }
-        worker = Worker(given, self.folder / f"worker-{len(self._workers)}.log")
+
+    def start(self, **options: Any) -> Worker:
+        worker = self._launch(self.given(**options), self.folder / f"worker-{len(self._workers)}.log")
         self._workers.append(worker)
         return worker
 
@@ -202,6 +215,7 @@ class Installation:
             if message.error() is None and message.key() == POSITION_KEY:
                 row = codecs.decode(message.value(), events.PositionRow)
                 self._counts[message.partition() or 0] = Counter(row.counts)
+                self.positions[message.partition() or 0] = row.positions.get("observations", 0)
         return dict(sum(self._counts.values(), Counter[str]()))
 
     def wait_until_counted(self, seconds: float = 60) -> dict[str, int]:
@@ -220,7 +234,7 @@ def headers(message: Message) -> dict[str, bytes]:
     return {str(name): bytes(value or b"") for name, value in cast("list[tuple[str, bytes]]", message.headers() or [])}
 
 
-def until(look: Callable[[], Sequence[T]], seconds: float = 60) -> Sequence[T]:
+def until(look: Callable[[], Sequence[T]], seconds: float = 120) -> Sequence[T]:
     """Return what is seen as soon as anything is; fails when nothing is for so long."""
     give_up = time.monotonic() + seconds
     while not (seen := look()):

@@ -1,5 +1,6 @@
-"""A worker as a process of its own, for tests: configured by one JSON argument, ended at a named point if asked to."""
+"""A worker as a process of its own, for tests: configured by one JSON argument, with faults built in if asked for."""
 
+import importlib
 import json
 import os
 import signal
@@ -14,20 +15,21 @@ from processors.worker import WorkerConfig, run
 from schemas.topics import Topics
 
 
-def killing(point: str, after: int) -> Callable[[str], None]:
-    """Return a kill point that ends this process, as kill -9 does, the `after`-th time the named point is reached."""
+def killing(point: str, after: int, number: str = "SIGKILL") -> Callable[[str], None]:
+    """Return a kill point that sends this process a signal the `after`-th time the named point is reached, and on."""
     reached = 0
 
     def reach(name: str) -> None:
         nonlocal reached
         reached += name == point
-        if reached >= after:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if name == point and reached == after:
+            os.kill(os.getpid(), signal.Signals[number])
 
     return reach
 
 
 def main(given: dict[str, Any]) -> None:
+    """Work; `kill` names a point, a count and a signal, `prepare` functions that bend this process first."""
     warnings.simplefilter("error")
     structlog.configure(
         processors=[
@@ -38,6 +40,9 @@ def main(given: dict[str, Any]) -> None:
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
     kill = given.pop("kill", None)
+    for name in given.pop("prepare", ()):
+        module, _, function = name.partition(":")
+        getattr(importlib.import_module(module), function)()
     topics = Topics(given.pop("prefix"))
     run(WorkerConfig(topics=topics, kill_point=killing(*kill) if kill else None, **given))
 

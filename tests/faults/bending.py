@@ -1,0 +1,191 @@
+"""What bends a worker's process under test: protections switched off, and faults no signal can make.
+
+Each function is named in the `prepare` of a worker process and runs there before the worker; the product knows none.
+"""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from confluent_kafka import Producer
+
+from experiments import rows
+from experiments.advance import advance
+from experiments.memory import Memory
+from processors import agent, clients, inputs, partition, steps, takeover, transactions
+from processors.outgoing import Record
+from schemas import codecs, events
+
+
+def _bend(owner: Any, name: str, bent: object) -> None:
+    """Put something else in the place of a name of the product."""
+    setattr(owner, name, bent)
+
+
+# Protections switched off, one each: what `test_mutations` shows to be needed.
+
+
+def without_fence() -> None:
+    """A producer of its own for each owner, so that the broker fences nobody."""
+    original = clients.transactional_producer
+
+    def own(kafka: Mapping[str, str], transactional_id: str) -> Producer:
+        return original(kafka, f"{transactional_id}-{os.getpid()}")
+
+    _bend(clients, "transactional_producer", own)
+
+
+def reading_before_the_fence() -> None:
+    """The rows are read first, and only then is the predecessor fenced."""
+    held: list[Producer] = []
+    original = takeover.read_rows
+    _bend(partition, "fence", held.append)
+
+    def read_then_fence(*arguments: Any) -> Any:
+        found = original(*arguments)
+        os.kill(os.getpid(), signal.SIGSTOP)  # the predecessor's chance, as at the kill point of the right order
+        takeover.fence(held.pop())
+        return found
+
+    _bend(partition, "read_rows", read_then_fence)
+
+
+def without_chain_check() -> None:
+    """A batch is taken wherever it begins."""
+
+    def anywhere(memory: Memory, batch: Any) -> Any:
+        if hasattr(batch, "first"):
+            name = {"ObservationBatch": "observations", "ControlBatch": "control"}.get(type(batch).__name__)
+            if name is not None:
+                memory = replace(memory, positions=memory.positions.set(name, batch.first))
+        return advance(memory, batch)
+
+    _bend(steps, "advance", anywhere)
+
+
+def without_barrier() -> None:
+    """Nobody waits for control: an experiment that is not known yet is unknown."""
+    _bend(steps, "_has_strangers", lambda *_: False)
+
+
+def without_one_transaction() -> None:
+    """What is emitted is committed first, the rows after it: two transactions where one belongs."""
+    original = transactions.Transactions.commit
+
+    def in_two(self: transactions.Transactions, records: list[Record]) -> None:
+        emitted = [it for it in records if not it.topic.endswith(".state")]
+        if emitted:
+            original(self, emitted)
+        original(self, [it for it in records if it.topic.endswith(".state")])
+
+    _bend(transactions.Transactions, "commit", in_two)
+
+
+# Faults that no signal can make.
+
+
+def losing_batches() -> None:
+    """One batch in thirty is read and never handed on: what a fault in the hand-over would do."""
+    original, lots = inputs.Reader.take, random.Random(os.getpid())
+
+    def take(self: inputs.Reader, name: str, limit: int) -> inputs.Fetched | None:
+        found = original(self, name, limit)
+        if found is not None and name == "observations" and lots.random() < 1 / 30:
+            return original(self, name, limit)
+        return found
+
+    _bend(inputs.Reader, "take", take)
+
+
+def losing_requests() -> None:
+    """One step in ten never reaches the agent: what a queue that Faust clears does."""
+    original, lots = agent.ComputingAgent.ask, random.Random(os.getpid())
+    _bend(agent, "_LOST_SECONDS", 0.3)
+
+    def ask(self: agent.ComputingAgent, memory: Memory, step: Any, is_parked: Callable[[], bool]) -> Any:
+        if lots.random() < 0.1:
+            return None
+        return original(self, memory, step, is_parked)
+
+    _bend(agent.ComputingAgent, "ask", ask)
+
+
+def _at_decisions(after: bool) -> None:
+    original = transactions.Transactions.commit
+
+    def commit(self: transactions.Transactions, records: list[Record]) -> None:
+        decides = any(it.topic.endswith(".control") and b'"type":"decision"' in (it.value or b"") for it in records)
+        if decides and not after:
+            os.kill(os.getpid(), signal.SIGKILL)
+        original(self, records)
+        if decides:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    _bend(transactions.Transactions, "commit", commit)
+
+
+def killed_before_a_decision() -> None:
+    """Ends the process when a step that decides is about to be sent; one time in two it lets it pass."""
+    if os.getpid() % 2:
+        _at_decisions(after=False)
+    else:
+        _at_decisions(after=True)
+
+
+def with_a_jumping_clock() -> None:
+    """The machine's clock jumps by up to a day, forwards and back, many times a minute."""
+    lots = random.Random(os.getpid())
+    original = time.time_ns
+    jump = [0.0, 0]
+
+    def time_ns() -> int:
+        if time.monotonic() > jump[0]:
+            jump[:] = [time.monotonic() + 0.5, lots.randint(-86_400, 86_400) * 10**9]
+        return original() + int(jump[1])
+
+    _bend(time, "time_ns", time_ns)
+    _bend(time, "time", lambda: time_ns() / 1e9)
+
+
+def with_a_slow_agent() -> None:
+    """One step in a hundred holds the event loop for longer than the group waits for a heartbeat."""
+    original, lots = steps.compute, random.Random(os.getpid())
+
+    def compute(*arguments: Any) -> Any:
+        if lots.random() < 0.01:
+            time.sleep(4.0)
+        return original(*arguments)
+
+    _bend(agent, "compute", compute)
+
+
+def writing_rows_of_version_1() -> None:
+    """Rows as the program wrote them before version 2: the missing numbers of a source as they are."""
+    _bend(rows, "ROW_VERSION", 1)
+    original = rows._hot_row
+
+    def hot_row(experiment_id: str, hot: Any) -> bytes:
+        row = codecs.decode(original(experiment_id, hot), events.HotRow)
+        sources = [
+            events.SourceRow(
+                source=it.source,
+                lowest=it.lowest,
+                highest=it.highest,
+                missing=sorted(it.highest - number for number in it.missing),
+                lost=it.lost,
+            )
+            for it in row.sources
+        ]
+        old = {name: getattr(row, name) for name in row.__struct_fields__} | {"sources": sources}
+        return codecs.encode_avro(events.HotRow(**old))
+
+    _bend(rows, "_hot_row", hot_row)
+
+
+def writing_rows_of_the_future() -> None:
+    """Rows of a version that this program does not know."""
+    _bend(rows, "ROW_VERSION", rows.ROW_VERSION + 1)

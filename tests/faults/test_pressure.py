@@ -1,0 +1,60 @@
+"""Time that jumps, an agent that is slow or forgets, one experiment that gets nearly everything."""
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.scene import REPEATS, Scene, Supervised, kill
+
+pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(900)]
+
+Scenes = Callable[..., Scene]
+
+
+@pytest.mark.parametrize(
+    ("bent", "name", "amount"),
+    [
+        ("with_a_jumping_clock", "17 clock of the worker jumps by up to a day, worker killed", 300),
+        ("losing_requests", "17 steps lost on the way to the agent, worker killed", 200),
+    ],
+)
+def test_a_worker_bent_and_killed_changes_nothing(scene: Scenes, bent: str, name: str, amount: int) -> None:
+    play = scene(name, seed=61, prepare=[f"tests.faults.bending:{bent}"])
+    with play.running():
+        for _ in range(REPEATS):
+            worker = play.start()
+            play.grown(amount)
+            kill(worker)
+    play.must_be_exact(REPEATS)
+
+
+def test_an_agent_slower_than_the_group_allows_changes_nothing(scene: Scenes) -> None:
+    play = scene("17 agent holds the loop for longer than the session", seed=62, load={"rate": 300}, instance_id=None)
+    with play.running():
+        slow, other = Supervised(play, prepare=["tests.faults.bending:with_a_slow_agent"]), Supervised(play)
+        for _ in range(max(1, REPEATS // 4)):
+            play.grown(400, lambda: (slow.look(), other.look()))
+        slow.look().process.terminate()
+        slow.worker.wait(30)
+    play.must_be_exact(max(1, REPEATS // 4), other.look())
+
+
+def test_a_batch_lost_between_reader_and_step_ends_the_worker_and_changes_nothing(scene: Scenes) -> None:
+    play = scene("17 batches lost behind the reader: the chain of positions tells", seed=63)
+    with play.running():
+        supervised = Supervised(play, prepare=["tests.faults.bending:losing_batches"])
+        while supervised.restarts < REPEATS:
+            play.grown(50, supervised.look)
+        kill(supervised.worker)
+    play.must_be_exact(supervised.restarts)
+
+
+def test_one_experiment_with_nearly_all_records_changes_nothing(scene: Scenes) -> None:
+    load = {"hot": 0.99, "rate": 1500, "commands": 0.5}
+    play = scene("18 one experiment gets 99 % of the records, worker killed", seed=64, load=load)
+    with play.running():
+        for _ in range(REPEATS):
+            worker = play.start()
+            play.grown(300)
+            kill(worker)
+    play.must_be_exact(REPEATS)

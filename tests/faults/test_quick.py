@@ -1,0 +1,112 @@
+"""A small, seeded part of the fault runs for `make test`: kills at random and at named points, a zombie, a cut log."""
+
+import random
+import signal
+import time
+
+import psutil
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from processors.failing import EXIT_CODE
+from schemas import events
+from tests.faults.oracle import assert_exact, judge
+from tests.faults.scene import kill, stop
+from tests.faults.workload import Workload
+from tests.processors.installation import Installation, Worker, run_command, until
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]  # many starts of a worker, on a machine that may be busy
+
+POINTS = ("during_takeover", "before_first_commit", "before_send", "after_send", "before_commit", "after_commit")
+
+
+def grown(installation: Installation, by: int) -> None:
+    """Return once so many more records were counted."""
+    before = sum(installation.counted().values())
+    until(lambda: [True] if sum(installation.counted().values()) >= before + by else [], 60)
+
+
+def end(installation: Installation, worker: Worker, workload: Workload) -> None:
+    """Let the worker count all that was sent, end it, and compare with the truth."""
+    installation.wait_until_counted(90)
+    stop(worker)
+    assert_exact(judge(installation, workload.acknowledged))
+
+
+def test_kills_at_random_and_at_every_named_point_change_nothing(installation: Installation) -> None:
+    lots = random.Random(5)
+    worker = installation.start(instance_id="w")
+    workload = Workload(installation, seed=2, experiments=20)
+    workload.define()
+    with workload:
+        for _ in range(3):
+            grown(installation, 200)
+            time.sleep(lots.uniform(0.0, 0.3))  # the fault's own moment, not a wait for anything
+            kill(worker)
+            worker = installation.start(instance_id="w")
+        kill(worker)
+        for point in POINTS:
+            times = 1 if point in ("during_takeover", "before_first_commit") else 5
+            worker = installation.start(instance_id="w", kill=[point, times])
+            assert worker.wait(60) == -signal.SIGKILL, worker.words()
+        worker = installation.start(instance_id="w")
+        grown(installation, 200)
+    end(installation, worker, workload)
+
+
+def test_a_frozen_worker_that_wakes_up_is_fenced_and_changes_nothing(installation: Installation) -> None:
+    worker = installation.start(instance_id="w")
+    workload = Workload(installation, seed=12, experiments=8)
+    workload.define()
+    stop(worker)
+    with workload:
+        zombie = installation.start(instance_id="w", kill=["after_send", 3, "SIGSTOP"])
+        until(lambda: [True] if psutil.Process(zombie.pid).status() == psutil.STATUS_STOPPED else [])
+        successor = installation.start(instance_id="w")
+        grown(installation, 200)
+        zombie.signal(signal.SIGCONT)
+        assert zombie.wait(60) == EXIT_CODE, zombie.words()
+        grown(installation, 200)
+    end(installation, successor, workload)
+
+
+def test_records_deleted_before_they_were_counted_mark_the_run_and_hold_its_verdict(installation: Installation) -> None:
+    with installation.working():
+        installation.command(run_command("cut"))
+        assert installation.reply("run-cut").status == "accepted"
+        installation.observe("cut", [1.0, 0.0] * 5)
+        installation.flush()
+        installation.wait_until_counted()
+    installation.observe("cut", [1.0, 0.0] * 5, 10)
+    installation.flush()
+    partition = installation.partition_of("cut")
+    cut = TopicPartition(installation.topics.observations, partition, 15)
+    admin = AdminClient({**installation.kafka})
+    admin.delete_records([cut])[cut].result(30)
+    with installation.working() as worker:
+        (held,) = until(lambda: installation.control(events.Held, experiment_id="cut"))
+        installation.observe("cut", [1.0] * 60, 20)
+        installation.flush()
+        (crossed,) = until(lambda: installation.control(events.Held, experiment_id="cut")[1:])
+        installation.command(events.Release(id="r", experiment_id="cut"))
+        decision = installation.decision("cut")
+    assert "the position 10 is not in the log (kept: 15 to 20)" in worker.words()
+    assert (held.cause, held.offset, held.withheld) == ("records_deleted", 15, {})
+    assert held.checks["records_deleted"]["words"] == (
+        "records 10 to 14 of the partition were deleted before they were counted"
+    )
+    assert crossed.withheld["reason"] == "boundary_upper"
+    assert (decision.outcome, decision.offset) == ("accept_h1", crossed.offset)
+    assert decision.counts == {"applied": 10 + 5 + (crossed.offset or 0) - 19}
+    assert sum(installation.counted().values()) == 10 + 5 + 60
+
+
+def test_a_killed_worker_leaves_no_process_behind(installation: Installation) -> None:
+    worker = Worker(installation.given(), installation.folder / "killed.log")
+    installation.command(run_command("orphans"))
+    assert installation.reply("run-orphans").status == "accepted"
+    children = psutil.Process(worker.pid).children(recursive=True)
+    assert children
+    kill(worker)
+    until(lambda: [True] if not any(child.is_running() for child in children) else [])
