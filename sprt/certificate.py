@@ -7,11 +7,10 @@ import numpy as np
 
 from sprt.design import Design
 from sprt.law import has_law, law_of, method_of
-from sprt.simulate import simulated_law
+from sprt.simulate import simulated_law, simulated_method
 
 PATHS: Final = 4_000  # simulated for a certificate where no exact law exists
 SEED: Final = 20_260_101  # a certificate is a fact of the design: the same each time it is made
-LONGEST: Final = 200_000  # observations after which a simulated walk without a limit is given up as undecided
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def certify(design: Design) -> Certificate:
         mean_n_h0=float(law.mean_n[0]),
         mean_n_h1=float(law.mean_n[1]),
         power=float(law.p_accept_h1[1]),
-        method=method_of(design) if exact else f"simulation of {PATHS} walks, seed {SEED}",
+        method=method_of(design) if exact else simulated_method(design, PATHS, SEED),
         mass_error=float(law.mass_error.max()) if exact else None,
         standard_error=None
         if law.standard_error is None

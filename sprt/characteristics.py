@@ -11,7 +11,7 @@ from sprt.certificate import PATHS, SEED
 from sprt.design import Design
 from sprt.errors import DesignError
 from sprt.law import has_law, law_of, method_of, stops_of
-from sprt.simulate import simulated_law
+from sprt.simulate import simulated_law, simulated_method
 from sprt.state import State
 from sprt.stopping import LEVELS, Law
 from sprt.walk import rule_at
@@ -89,7 +89,7 @@ def characteristics(design: Design, theta: ArrayLike, *, levels: tuple[float, ..
     if has_law(design):
         return shaped(values, law_of(design, flat, levels=levels), method_of(design), 0)
     law = simulated_law(design, flat, PATHS, np.random.default_rng(SEED), levels=levels)
-    return shaped(values, law, f"simulation of {PATHS} walks per theta, seed {SEED}", 0)
+    return shaped(values, law, simulated_method(design, PATHS, SEED), 0)
 
 
 def forecast(design: Design, state: State, theta: ArrayLike, *, levels: tuple[float, ...] = LEVELS) -> Characteristics:
@@ -120,7 +120,7 @@ def forecast(design: Design, state: State, theta: ArrayLike, *, levels: tuple[fl
         return shaped(values, law, method_of(design), state.n)
     rng = np.random.default_rng(SEED)
     law = simulated_law(design, flat, FORECAST_PATHS, rng, state=state, levels=levels)
-    return shaped(values, law, f"simulation of {FORECAST_PATHS} walks per theta, seed {SEED}", state.n)
+    return shaped(values, law, simulated_method(design, FORECAST_PATHS, SEED), state.n)
 
 
 def stopping_law(design: Design, theta: float, *, state: State | None = None) -> StoppingLaw:

@@ -223,6 +223,7 @@ class Design:
                 return solve(self)
         else:
             lower, upper = read_pair(chosen)
+            object.__setattr__(self, "thresholds", tuple(chosen))
         lower = lower if has_lower else -math.inf
         upper = upper if has_upper else math.inf
         if has_lower and not -1e6 < lower < 0.0:

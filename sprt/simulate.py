@@ -1,7 +1,8 @@
 """Simulated walks: many at once, seeded by the caller, ended by the same rules as a real run."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,7 @@ from sprt.bundles import Bundle, StudentBundle, TwoArmBundle, make_bundle, next_
 from sprt.design import Design
 from sprt.errors import DesignError
 from sprt.families.two_arm_normal import TwoArmNormal
+from sprt.nystrom import RHO
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, UNDECIDED
 from sprt.rules import make_rules
 from sprt.state import State
@@ -18,6 +20,9 @@ from sprt.stopping import LEVELS, TIE, Law
 from sprt.walk import init
 
 BATCH: Final = 2_000_000  # numbers drawn at once
+COARSEST: Final = 0.15  # nats; where steps are finer, a simulated law takes several of them at once
+FEWEST_STEPS: Final = 200  # a leaping walk still makes this many steps to the limit
+NEAREST: Final = 1e-6
 FIRST_STEPS: Final = 8
 MOST_STEPS: Final = 1024
 LONGEST: Final = 10_000_000  # observations after which a walk without a limit is given up
@@ -66,9 +71,11 @@ def simulate(design: Design, theta: float, paths: int, rng: np.random.Generator)
     return simulate_from(design, theta, int(paths), rng, init(design))
 
 
-def simulate_from(design: Design, theta: float, paths: int, rng: np.random.Generator, state: State) -> Simulation:
-    """Return how walks end that stand at `state`."""
-    bundle = make_bundle(design.model, state, paths, two_sided=design.is_two_sided)
+def simulate_from(
+    design: Design, theta: float, paths: int, rng: np.random.Generator, state: State, *, leap: int = 1
+) -> Simulation:
+    """Return how walks end that stand at `state`; with a leap, walks that are looked at every so many observations."""
+    bundle = make_bundle(design, state, paths)
     n_out, llr_out = np.zeros(paths, dtype=np.int64), np.zeros(paths)
     outcome, score = np.zeros(paths, dtype=np.int64), np.full(paths, np.nan)
     alive = np.arange(paths)
@@ -78,22 +85,24 @@ def simulate_from(design: Design, theta: float, paths: int, rng: np.random.Gener
         limit = LONGEST if design.max_n is None else design.max_n
         if n >= limit:
             raise DesignError(f"theta: {theta!r} given, but a walk has not ended after {LONGEST} observations")
-        count = min(steps, limit - n, max(1, BATCH // alive.shape[0]))
-        ahead = np.arange(n + 1, n + count + 1, dtype=np.float64)
-        xs = draw(design, bundle, theta, (alive.shape[0], count), rng)
-        llr = bundle.advance(xs, ahead)
+        count = min(steps, -(-(limit - n) // leap), max(1, BATCH // alive.shape[0]))
+        ahead = np.minimum(n + leap * np.arange(1.0, count + 1.0), float(limit))
+        if leap == 1:
+            llr = bundle.advance(draw(design, bundle, theta, (alive.shape[0], count), rng), ahead)
+        else:
+            llr = bundle.leap(theta, np.diff(ahead, prepend=float(n)), ahead, rng)
         first, side = endings(design, llr, ahead, highest)
         done = first < count
         rows, columns = np.flatnonzero(done), first[done]
         who = alive[done]
-        n_out[who] = n + 1 + columns
-        llr_out[who] = llr[rows, columns]
+        n_out[who] = ahead[columns].astype(np.int64)
+        llr_out[who] = bundle.llr_at(rows, columns, llr)
         outcome[who] = side[done]
         score[who] = bundle.score(rows, columns)
         highest = np.maximum(highest, llr.max(axis=1))[~done]
         bundle.keep(~done)
         alive = alive[~done]
-        n += count
+        n = int(ahead[-1])
         steps = min(2 * steps, MOST_STEPS)
     return Simulation(n_out, llr_out, outcome, score)
 
@@ -131,6 +140,31 @@ def endings(design: Design, llr: FloatArray, n: FloatArray, highest: FloatArray)
     return np.where(over, first, llr.shape[1]), side
 
 
+def leap_of(design: Design) -> int:
+    """Return after how many observations a simulated law looks at a walk: 1 unless its steps are very fine."""
+    low, high = design.model.drifts()
+    if design.looks is not None or low >= 0.0 or high <= 0.0:
+        return 1
+    leap = COARSEST**2 / (high - low)
+    return max(1, int(leap if design.max_n is None else min(leap, design.max_n / FEWEST_STEPS)))
+
+
+def leaping(design: Design, leap: int) -> Design:
+    """Return the design with lines moved in by what a leaping walk overshoots them more: Siegmund's correction."""
+    low, high = design.model.drifts()
+    shift = RHO * math.sqrt(high - low) * (math.sqrt(leap) - 1.0)
+    lower = None if design.lower == -math.inf else min(design.lower + shift, -NEAREST)
+    upper = None if design.upper == math.inf else max(design.upper - shift, NEAREST)
+    return replace(design, thresholds=(lower, upper))
+
+
+def simulated_method(design: Design, paths: int, seed: int) -> str:
+    """Return how `simulated_law` computes its figures, in words."""
+    leap = leap_of(design)
+    every = "" if leap == 1 else f", looked at every {leap} observations, with Siegmund's correction of the overshoot"
+    return f"simulation of {paths} walks per theta, seed {seed}{every}"
+
+
 def simulated_law(
     design: Design,
     thetas: FloatArray,
@@ -141,8 +175,9 @@ def simulated_law(
     levels: tuple[float, ...] = LEVELS,
 ) -> Law:
     """Return the law of the stopping time from simulated walks, with the standard error of P(accept H1)."""
-    start = state or init(design)
-    runs = [simulate_from(design, float(theta), paths, rng, start) for theta in thetas]
+    start, leap = state or init(design), leap_of(design)
+    seen = design if leap == 1 else leaping(design, leap)
+    runs = [simulate_from(seen, float(theta), paths, rng, start, leap=leap) for theta in thetas]
 
     def column(value: Callable[[Simulation], float]) -> FloatArray:
         return np.array([value(run) for run in runs])

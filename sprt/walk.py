@@ -191,6 +191,8 @@ def read_arms(design: Design, values: FloatArray, arms: ArrayLike | None) -> Arm
         if arms is not None:
             raise ObservationError(f"arms: given, but {model.name} has none")
         return None
+    if arms is None and values.shape[0] == 0:
+        return np.empty(0, dtype=np.int8)
     if arms is None:
         raise ObservationError(f"arms: none given, {model.name} needs 0 (a) or 1 (b) for each observation")
     sides = np.asarray(arms)

@@ -50,7 +50,7 @@ RULES: list[tuple[Family, dict[str, Any]]] = [
     (Bernoulli(0.4, 0.6), {"alternative": "two_sided"}),
     (Poisson(2.0, 3.5), {"alternative": "two_sided", "max_n": 30}),
     (Poisson(2.0, 3.5), {"p_value": 0.02, "min_n": 5}),
-    (NegativeBinomial(2.0, 4.0, 1.5), {"looks": [3, 6, 9, 15], "at_limit": "sign"}),
+    (NegativeBinomial(2.0, 4.0, 1.5), {"looks": [3, 6, 12, 24], "at_limit": "sign"}),
     (Normal(0.0, 0.6), {"alternative": "two_sided"}),
     (Normal(0.0, 0.6), {"p_value": 0.03, "min_n": 9, "max_n": 40}),
     (Normal(0.0, -0.6), {"looks": [4, 8, 16, 32], "at_limit": "midpoint"}),
@@ -115,6 +115,50 @@ def test_simulated_certificates_are_reproduced_by_other_seeds(model: Family, mod
     rejected, before = int((again.outcome == 1).sum()), round(certificate.alpha * PATHS)
 
     assert fisher_exact(np.array([[rejected, paths - rejected], [before, PATHS - before]])).pvalue > RISK
+
+
+@pytest.mark.parametrize(
+    ("model", "rules"),
+    named(
+        [
+            (StudentT(0.0, 0.5), {"p_value": 0.02, "min_n": 8, "max_n": 60}),
+            (StudentT(0.2, -0.3, 2), {"max_n": 90, "at_limit": "sign"}),
+            (StudentT(0.0, 0.5), {"alternative": "two_sided", "looks": [5, 10, 20, 40], "at_limit": "midpoint"}),
+            (Multinomial(0.0, 80.0, "normalized", 5), {"max_n": 200, "at_limit": "sign"}),
+            (Multinomial(10.0, -70.0, "logistic", 5), {}),
+            (Multinomial(-30.0, 60.0, "bayeselo"), {}),
+        ]
+    ),
+)
+def test_simulation_spares_ratios_and_ends_every_walk_where_all_of_them_would(
+    model: Family, rules: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    design = Design(model, 0.05, 0.1, thresholds="wald", **rules)
+    spared = simulate(design, model.h1, 300, np.random.default_rng(3))
+    monkeypatch.setattr("sprt.bundles.has_lines", lambda *_, **__: False)
+    monkeypatch.setattr("sprt.bundles.SCREENED_FROM", 10**9)
+    computed = simulate(design, model.h1, 300, np.random.default_rng(3))
+
+    assert computed.n.tolist() == spared.n.tolist()
+    assert computed.outcome.tolist() == spared.outcome.tolist()
+    assert computed.llr == pytest.approx(spared.llr, abs=1e-11)
+
+
+@pytest.mark.crossing
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "model", [StudentT(0.0, 0.06), StudentT(0.0, 0.1, 2), Multinomial(0.0, 15.0, "logistic")], ids=["one", "two", "elo"]
+)
+def test_walks_looked_at_less_often_end_as_those_looked_at_always(model: Family) -> None:
+    design = Design(model, 0.05, 0.1, thresholds="wald")
+    leaping = design.certificate
+    rejected = round(leaping.alpha * PATHS)
+    every = simulate(design, model.h0, 2_000, np.random.default_rng(9))
+
+    assert "looked at every" in leaping.method
+    table = [[int((every.outcome == 1).sum()), int((every.outcome != 1).sum())], [rejected, PATHS - rejected]]
+    assert fisher_exact(np.array(table)).pvalue > RISK
+    assert abs(every.n.mean() - leaping.mean_n_h0) < 5.0 * every.n.std() * np.sqrt(1 / 2_000 + 1 / PATHS)
 
 
 @pytest.mark.crossing
