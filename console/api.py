@@ -46,6 +46,8 @@ ORDERS: dict[str, type[events.Command]] = {
     "retry": events.Retry,
     "hold": events.Hold,
     "release": events.Release,
+    "archive": events.Archive,
+    "unblind": events.Unblind,
 }
 
 

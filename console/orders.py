@@ -33,7 +33,7 @@ class Orders:
     """The console's producer of commands."""
 
     def __init__(self, kafka: Mapping[str, str], topics: Topics, board: Board, reply_seconds: float) -> None:
-        self._topic = topics.control
+        self._topic = topics.commands
         self._board = board
         self._reply_seconds = reply_seconds
         properties: dict[str, Any] = {

@@ -102,6 +102,7 @@ _EVENTS: Final = {
     "slot_granted": "Slot granted",
     "held": "Verdict held back",
     "released": "Verdict released",
+    "unblinded": "Unblinded",
     "retrying": "To be tried again",
     "cancelled": "Cancelled",
     "archived": "Archive complete",

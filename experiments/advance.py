@@ -14,6 +14,7 @@ from experiments import due, facts, slots
 from experiments.batch import (
     ArchiveBatch,
     Batch,
+    CommandBatch,
     ControlBatch,
     Deleted,
     Emissions,
@@ -54,6 +55,8 @@ def advance(memory: Memory, batch: Batch) -> tuple[Memory, Emissions]:
         return _deleted(memory, batch)
     if isinstance(batch, ControlBatch):
         return _control(memory, batch)
+    if isinstance(batch, CommandBatch):
+        return memory, _commands(memory, batch)
     if isinstance(batch, ArchiveBatch):
         return _archives(memory, batch)
     return _queues(memory, batch)
@@ -63,6 +66,7 @@ _INPUTS = {
     ObservationBatch: "observations",
     Deleted: "observations",
     ControlBatch: "control",
+    CommandBatch: "commands",
     ArchiveBatch: "archives",
     QueueBatch: "queues",
 }
@@ -166,6 +170,12 @@ def _control(memory: Memory, batch: ControlBatch) -> tuple[Memory, Emissions]:
         hot=tuple(started),
     )
     return replace(memory, experiments=experiments), emissions
+
+
+def _commands(memory: Memory, batch: CommandBatch) -> Emissions:
+    """Send commands on to the control topic, where they are answered as if they had been sent there."""
+    sent_on = (Forwarded(offset, partition_of(of, memory.partitions), of) for offset, of in batch.records)
+    return Emissions(forwarded=tuple(sent_on), rejected=batch.undecodable)
 
 
 def _archives(memory: Memory, batch: ArchiveBatch) -> tuple[Memory, Emissions]:

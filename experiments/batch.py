@@ -45,7 +45,7 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """A record found on the wrong partition, to be sent on untouched."""
+    """A record to be sent on untouched: found on the wrong partition, or a command from a topic of its own."""
 
     offset: int
     partition: int
@@ -117,12 +117,16 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True)
 class ControlRecord:
-    """One command or grant as read: `solution` accompanies `define` and `run`, solved off the stream's path."""
+    """One command or grant as read: `solution` accompanies `define` and `run`, solved off the stream's path.
+
+    `horizon` accompanies `pause` and `resume`: the first observation that the log took after the command.
+    """
 
     offset: int
     timestamp: int
     command: events.Command | events.SlotGranted | Malformed
     solution: Solution | Refusal | None = None
+    horizon: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,17 @@ class ControlBatch:
     first: int
     next: int
     records: tuple[ControlRecord, ...]
+    undecodable: tuple[Rejected, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandBatch:
+    """Records of a topic of its own for commands, with the experiment of each: they go on to the control topic."""
+
+    partition: int
+    first: int
+    next: int
+    records: tuple[tuple[int, str], ...]
     undecodable: tuple[Rejected, ...] = ()
 
 
@@ -175,7 +190,7 @@ class Deleted:
     at: int
 
 
-Batch = ObservationBatch | ControlBatch | ArchiveBatch | QueueBatch | Tick | Deleted
+Batch = ObservationBatch | ControlBatch | CommandBatch | ArchiveBatch | QueueBatch | Tick | Deleted
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ Every record ends in a row or among the undecodable ones, which keep their offse
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -13,6 +14,7 @@ import numpy as np
 from experiments.batch import (
     NONE,
     ArchiveBatch,
+    CommandBatch,
     ControlBatch,
     ControlRecord,
     Malformed,
@@ -23,7 +25,6 @@ from experiments.batch import (
 from experiments.planning import Refusal, Solution
 from experiments.texts import shown
 from schemas import codecs, events
-from schemas.partitions import partition_of
 from schemas.topics import MAX_VALUE_BYTES
 
 _ARM = {None: NONE, "a": 0, "b": 1}
@@ -35,6 +36,9 @@ _FACT_NAMES = ("reply", *(kind.__struct_config__.tag for kind in events.LIFECYCL
 _LONGEST = {"actor": 200, "reason": 2_000, "message": 2_000, "source": codecs.MAX_SOURCE_LENGTH}
 _MESSAGE = 1_000
 _LARGEST_LIMIT = 10**6
+#: The code of a command that was turned away for coming too fast: nothing is remembered of it.
+RATE_LIMITED = "rate_limited"
+_TOO_FAST = "more commands for this experiment than are answered; allowed: the same command, with the same id, later"
 
 
 class RawRecord(NamedTuple):
@@ -123,40 +127,55 @@ def control_batch(
     solve: Callable[[dict[str, Any]], Solution | Refusal | None],
     *,
     registry: codecs.Resolver | None = None,
+    over_rate: Container[int] = (),
+    horizons: Mapping[int, int] = MappingProxyType({}),
 ) -> ControlBatch:
     """Return the commands among the records, each `define` and `run` with what `solve` says of its definition.
 
-    Replies and lifecycle events are passed over: the partition's owner wrote them itself.
+    Replies and lifecycle events are passed over: the partition's owner wrote them itself. `over_rate` has the offsets
+    of commands that came too fast; they are turned away unsolved. `horizons` has, by the offset of a `pause` or
+    `resume`, the first observation that the log took after it.
     """
     commands: list[ControlRecord] = []
     undecodable = []
     for record in records:
-        read = _control_record(record, registry)
+        read = control_record(record, registry)
         if isinstance(read, Rejected):
             undecodable.append(read)
+        elif isinstance(read, events.Command) and record.offset in over_rate:
+            turned_away = Malformed(read.id, read.experiment_id, RATE_LIMITED, _TOO_FAST)
+            commands.append(ControlRecord(record.offset, record.timestamp, turned_away))
         elif isinstance(read, events.Define | events.Run):
             commands.append(ControlRecord(record.offset, record.timestamp, read, solve(read.experiment)))
         elif read is not None:
-            commands.append(ControlRecord(record.offset, record.timestamp, read))
+            horizon = horizons.get(record.offset)
+            commands.append(ControlRecord(record.offset, record.timestamp, read, horizon=horizon))
     return ControlBatch(partition, first, following, tuple(commands), tuple(undecodable))
 
 
-def definitions(
-    records: Sequence[RawRecord], registry: codecs.Resolver | None = None
-) -> list[events.Define | events.Run]:
-    """Return the `define` and `run` commands among the records, so that their definitions can be solved first."""
-    read = (_control_record(record, registry) for record in records)
-    return [command for command in read if isinstance(command, events.Define | events.Run)]
+def command_batch(
+    partition: int,
+    first: int,
+    following: int,
+    records: Sequence[RawRecord],
+    *,
+    registry: codecs.Resolver | None = None,
+) -> CommandBatch:
+    """Return the commands that go on to the control topic; whatever else lies on their topic is rejected there.
 
-
-def strays(records: Sequence[RawRecord], partition: int, partitions: int) -> list[int]:
-    """Return the offsets of the commands among the records that belong to other partitions than this one."""
-    found = []
+    Facts and grants above all: only workers may tell those.
+    """
+    commands, undecodable = [], []
     for record in records:
-        read = _control_record(record, None)
-        if isinstance(read, events.Command | Malformed) and partition_of(read.experiment_id, partitions) != partition:
-            found.append(record.offset)
-    return found
+        read = control_record(record, registry)
+        if isinstance(read, Rejected):
+            undecodable.append(read)
+        elif isinstance(read, events.Command | Malformed):
+            commands.append((record.offset, read.experiment_id))
+        else:
+            message = f"a fact, where only commands may be sent; allowed: {', '.join(_COMMAND_NAMES)}"
+            undecodable.append(Rejected(record.offset, "not_a_command", message))
+    return CommandBatch(partition, first, following, tuple(commands), tuple(undecodable))
 
 
 def archive_batch(partition: int, first: int, following: int, records: Sequence[RawRecord]) -> ArchiveBatch:
@@ -217,8 +236,8 @@ def _too_long(command: events.Command) -> str | None:
     return None
 
 
-def _control_record(
-    record: RawRecord, registry: codecs.Resolver | None
+def control_record(
+    record: RawRecord, registry: codecs.Resolver | None = None
 ) -> events.Command | events.SlotGranted | Malformed | Rejected | None:
     """Return the command or grant, what is wrong with it, or None for a reply or a lifecycle event."""
     if (too_large := _too_large(record)) is not None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from experiments import facts, transitions
 from experiments.batch import ControlRecord, Malformed
+from experiments.columns import RATE_LIMITED
 from experiments.facts import Moment
 from experiments.memory import Answer, Experiment, State
 from experiments.planning import Refusal, Solution
@@ -36,11 +37,13 @@ def answer(
     refusal = _refusal(experiment, record)
     if refusal is not None:
         given = Answer("rejected", refusal.code, refusal.message, _version(experiment))
+        if refusal.code == RATE_LIMITED:
+            return experiment, [_reply(command_id, command.experiment_id, given, now)]
         return _remember(experiment, command_id, given), [_reply(command_id, command.experiment_id, given, now)]
     assert not isinstance(command, Malformed)  # noqa: S101 `_refusal` has turned it away
     handler = transitions.TRANSITIONS[_state(experiment), type(command)]
     solution = record.solution if isinstance(record.solution, Solution) else None
-    after, emitted = handler(experiment, transitions.Order(command, now, solution))
+    after, emitted = handler(experiment, transitions.Order(command, now, solution, record.horizon))
     given = Answer("accepted", "ok", _in_words(emitted), after.cold.version)
     return _remember(after, command_id, given), [*emitted, _reply(command_id, command.experiment_id, given, now)]
 
@@ -75,6 +78,8 @@ def _refusal(experiment: Experiment | None, record: ControlRecord) -> Refusal | 
                 "unknown_experiment", f"{name}: no experiment {command.experiment_id!r}; allowed: {possible}"
             )
         return Refusal("not_allowed", f"{name}: not allowed while {state}; allowed: {possible}")
+    if (objection := transitions.objection(experiment, command)) is not None:
+        return Refusal("not_allowed", objection)
     if isinstance(record.solution, Refusal):
         return record.solution
     if isinstance(record.solution, Solution) and record.solution.definition["id"] != command.experiment_id:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sprt
-from experiments.memory import Cold, Experiment, Hot, State
+from experiments.memory import Cold, Experiment, Hot, Pause, State
 from experiments.planning import stored_design
 from experiments.times import micros
 from schemas import events
@@ -82,6 +82,7 @@ def _started(cold: Cold, event: events.Started) -> dict[str, Any]:
         "started_at": event.at,
         "deadline": event.deadline,
         "pause_began": None,
+        "pauses": (),
         "source_end": None,
         "decision_id": None,
         "last_reason": None,
@@ -90,6 +91,7 @@ def _started(cold: Cold, event: events.Started) -> dict[str, Any]:
         "retry_at": None,
         "is_held": False,
         "withheld": None,
+        "is_unblinded": False,
         **({} if cold.state is State.QUEUED else _after_firing(cold, event)),
     }
 
@@ -105,12 +107,15 @@ def firing_id(cold: Cold) -> str:
     return f"{cold.experiment_id}/{cold.due.isoformat() if cold.due else ''}"
 
 
-def _paused(_: Cold, event: events.Paused) -> dict[str, Any]:
-    return {"state": State.PAUSED, "pause_began": event.at}
+def _paused(cold: Cold, event: events.Paused) -> dict[str, Any]:
+    deadline = None if cold.deadline is None else micros(cold.deadline)
+    pauses = (*cold.pauses, Pause(event.offset or 0, None, deadline))
+    return {"state": State.PAUSED, "pause_began": event.at, "pauses": pauses}
 
 
-def _resumed(_: Cold, event: events.Resumed) -> dict[str, Any]:
-    return {"state": State.RUNNING, "pause_began": None, "deadline": event.deadline}
+def _resumed(cold: Cold, event: events.Resumed) -> dict[str, Any]:
+    pauses = tuple(it._replace(end=event.offset) if it.end is None else it for it in cold.pauses)
+    return {"state": State.RUNNING, "pause_began": None, "deadline": event.deadline, "pauses": pauses}
 
 
 def _held(cold: Cold, event: events.Held) -> dict[str, Any]:
@@ -123,10 +128,15 @@ def _released(_: Cold, __: events.Released) -> dict[str, Any]:
     return {"is_held": False}
 
 
+def _unblinded(_: Cold, __: events.Unblinded) -> dict[str, Any]:
+    return {"is_unblinded": True}
+
+
 def _decided(_: Cold, event: events.Decision) -> dict[str, Any]:
     return {
         "state": State.DECIDED,
         "pause_began": None,
+        "pauses": (),
         "source_end": None,
         "decision_id": event.id,
         "last_reason": event.reason,
@@ -156,6 +166,7 @@ _CHANGES: dict[type[events.Lifecycle], Callable[[Cold, Any], dict[str, Any]]] = 
     events.Resumed: _resumed,
     events.Held: _held,
     events.Released: _released,
+    events.Unblinded: _unblinded,
     events.Decision: _decided,
     events.Retrying: _retrying,
     events.Cancelled: _cancelled,

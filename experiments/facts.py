@@ -117,6 +117,11 @@ def released(now: Moment, **why: Any) -> Maker:
     return lambda experiment: events.Released(**_next(experiment, now, why))
 
 
+def unblinded(now: Moment, **why: Any) -> Maker:
+    """Return the maker of the fact that a blinded run's walk may be seen."""
+    return lambda experiment: events.Unblinded(**_next(experiment, now, why))
+
+
 def published(now: Moment) -> Maker:
     """Return the maker of the decision that was withheld, at its own record."""
 

@@ -13,7 +13,7 @@ import sprt
 from experiments import endings, facts, points
 from experiments.batch import NONE, Ints, ObservationBatch, Rejected, Result, Results, gather
 from experiments.facts import Moment
-from experiments.memory import Experiment, Share, State
+from experiments.memory import Experiment, Share
 from experiments.sequences import MAX_SOURCES, Seen, Verdict, first, see, see_run
 from experiments.times import micros, moment
 from schemas import events
@@ -36,13 +36,8 @@ class Folded:
 
 def fold_records(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Folded:
     """Return what the given rows of the batch, all of this experiment and in log order, lead to."""
-    state = experiment.cold.state
-    if state is State.RUNNING:
+    if experiment.is_live:
         return _Run(experiment, batch, rows).fold()
-    if state is State.PAUSED:
-        sources, _ = _see(experiment.hot.sources, batch, rows)
-        hot = replace(experiment.hot, sources=sources)
-        return _all(replace(experiment, hot=hot), Result.WHILE_PAUSED, len(rows))
     has_begun = experiment.hot.run > 0
     return _all(experiment, Result.AFTER_STOP if has_begun else Result.BEFORE_START, len(rows))
 
@@ -64,8 +59,10 @@ class _Run:
         self.carrying: Ints = np.empty(0, np.int64)  # the rows up to `judged_to` whose sequences are in `seen`
         self.judged_to = 0
         self.seen = experiment.hot.sources
+        self.open_pause = len(rows)  # the first row of a pause that has not ended
 
     def fold(self) -> Folded:
+        self._leave_out_pauses()
         self._refuse_the_future()
         self._stop_at_the_deadline()
         self._refuse_values_outside_the_support()
@@ -98,6 +95,16 @@ class _Run:
         rows = self.carrying[self.carrying < self.end]
         return _see(self.experiment.hot.sources, self.batch, self.rows[rows])[0]
 
+    def _leave_out_pauses(self) -> None:
+        """Mark the records of pauses; one may lie ahead, in a backlog that was not read when it was asked for."""
+        offsets = self.batch.offset[self.rows]
+        for pause in self.experiment.cold.pauses:
+            begin = int(np.searchsorted(offsets, pause.first))
+            end = len(offsets) if pause.end is None else int(np.searchsorted(offsets, pause.end))
+            self.results[begin:end] = Result.WHILE_PAUSED
+            if pause.end is None:
+                self.open_pause = begin
+
     def _refuse_the_future(self) -> None:
         observed = self.batch.observed_at[self.rows]
         for row in np.flatnonzero(observed > self.batch.timestamp[self.rows] + FUTURE_TOLERANCE):
@@ -111,7 +118,11 @@ class _Run:
         deadline = self.experiment.cold.deadline
         if deadline is None:
             return
-        late = (self.batch.observed_at[self.rows] > micros(deadline)) & (self.results == Result.APPLIED)
+        deadlines = np.full(len(self.rows), micros(deadline), np.int64)
+        for pause in reversed(self.experiment.cold.pauses):
+            if pause.deadline is not None:
+                deadlines[: np.searchsorted(self.batch.offset[self.rows], pause.first)] = pause.deadline
+        late = (self.batch.observed_at[self.rows] > deadlines) & (self.results == Result.APPLIED)
         if late.any():
             self.end, self.reason = int(np.argmax(late)), "timeout"
 
@@ -171,7 +182,7 @@ class _Run:
         if name not in self.batch.source_names:
             return
         source = self.batch.source_names.index(name)
-        rows = self.rows[: self.end]
+        rows = self.rows[: min(self.end, self.open_pause)]  # what ends in a pause ends the run when it is resumed
         at_end = (self.batch.source[rows] == source) & (self.batch.sequence[rows] >= last)
         if at_end.any():
             self.end, self.reason = int(np.argmax(at_end)) + 1, "source_exhausted"

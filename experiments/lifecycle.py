@@ -46,6 +46,8 @@ BY_THEMSELVES: tuple[Move, ...] = (
     Move("QUEUED", "a slot is granted", ("started",), "RUNNING"),
     Move("RUNNING", _VERDICT, ("decision",), "DECIDED"),
     Move("RUNNING", f"{_VERDICT} that is held", ("held",), "HELD"),
+    Move("PAUSED", f"{_VERDICT} by observations from before the pause", ("decision",), "DECIDED"),
+    Move("PAUSED", f"{_VERDICT} by observations from before the pause, held", ("held",), "HELD"),
     Move("RUNNING", "a stall", ("failed", "decision"), "DECIDED"),
     Move("RUNNING", "a stall (with tries left)", ("failed", "decision", "retrying"), "DECIDED"),
     Move("DECIDED", "the archive stands", ("archived",), "ARCHIVED"),

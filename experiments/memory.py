@@ -41,15 +41,27 @@ class Answer:
     version: int
 
 
+class Pause(NamedTuple):
+    """Which observation records a pause leaves out: offsets from `first` up to, not including, `end`.
+
+    `end` is None until the run is resumed; `deadline` (microseconds) is what held before the pause.
+    """
+
+    first: int
+    end: int | None
+    deadline: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Cold:
     """The part of an experiment that commands change.
 
     `definition` is the stored form with defaults filled in; `lower` and `upper` are the thresholds that hold, in nats;
-    `deadline` ends the live run; `pause_began` is set while paused; `source_end` is the last sequence of a source that
-    said it is done; `attempt`, `retry_of` and `retry_at` are those of a run that is tried again; `is_held` keeps the
-    verdict back, `withheld` is a verdict kept back; `slot` is the queue that the run waits in or holds a slot of;
-    `schedule_anchor`, `due` and `scheduled_runs` are the schedule's; `answers` are the last 1 000 command ids.
+    `deadline` ends the live run; `pause_began` is set while paused; `pauses` are those of the run that may still leave
+    out records; `source_end` is the last sequence of a source that said it is done; `attempt`, `retry_of` and
+    `retry_at` are those of a run that is tried again; `is_held` keeps the verdict back, `withheld` is a verdict kept
+    back; `is_unblinded` lets a blinded run's walk be seen; `slot` is the queue that the run waits in or holds a slot
+    of; `schedule_anchor`, `due` and `scheduled_runs` are the schedule's; `answers` are the last 1 000 command ids.
     """
 
     experiment_id: str
@@ -66,6 +78,7 @@ class Cold:
     started_at: datetime | None = None
     deadline: datetime | None = None
     pause_began: datetime | None = None
+    pauses: tuple[Pause, ...] = ()
     source_end: tuple[str, int] | None = None
     decision_id: str | None = None
     last_reason: str | None = None
@@ -74,6 +87,7 @@ class Cold:
     retry_at: datetime | None = None
     is_held: bool = False
     withheld: dict[str, Any] | None = None
+    is_unblinded: bool = False
     slot: str | None = None
     schedule_anchor: datetime | None = None
     due: datetime | None = None

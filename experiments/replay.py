@@ -4,6 +4,7 @@ The records go through the same `advance` as in the worker; events that came fro
 the offsets they carry. The replica makes its own decision, to be compared with the published one.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -38,6 +39,7 @@ class Replica:
         experiment = evolve(evolve(None, defined), started)
         self._memory = Memory(0, 1, Map({self._id: experiment}))
         self._later = [event for event in later if not _by_observation(event)]  # those it finds itself
+        self._due = _in_order([event.offset for event in self._later])
         self.decision: events.Decision | None = None
 
     @property
@@ -50,11 +52,7 @@ class Replica:
         here = [code for code, name in enumerate(batch.experiment_ids) if name == self._id]
         rows = np.flatnonzero(np.isin(batch.experiment, here))
         while len(rows):
-            event = self._later[0] if self._later else None
-            if event is None or event.offset is None:
-                ready = len(rows)
-            else:
-                ready = int(np.searchsorted(batch.offset[rows], event.offset))
+            ready = int(np.searchsorted(batch.offset[rows], self._due[0])) if self._later else len(rows)
             if ready:
                 piece = batch.select(rows[:ready])
                 self._memory, emissions = advance(_unchained(self._memory), piece)
@@ -62,16 +60,18 @@ class Replica:
                 yield piece, emissions.results
                 rows = rows[ready:]
             else:
-                self._apply(self._later.pop(0))
+                self._apply_next()
 
     def conclude(self) -> events.Decision | None:
         """Return the replica's own decision once all records were fed, None if nothing ended the run."""
         while self._later:
-            self._apply(self._later.pop(0))
+            self._apply_next()
         return self.decision
 
-    def _apply(self, event: events.Lifecycle) -> None:
-        """Take an event of commands or the clock as given."""
+    def _apply_next(self) -> None:
+        """Take the next event of commands or the clock as given."""
+        event = self._later.pop(0)
+        self._due.pop(0)
         if self.decision is not None:
             return
         now = Moment(event.at, event.partition or 0, event.offset or 0)
@@ -103,6 +103,12 @@ def differences(published: events.Decision, replica: events.Decision | None) -> 
         for name in published.__struct_fields__
         if name not in _GIVEN and getattr(published, name) != getattr(replica, name)
     )
+
+
+def _in_order(offsets: Sequence[int | None]) -> list[float]:
+    """Return at which record each event is taken in: a pause may lie ahead of what happened after it was asked for."""
+    due = [math.inf if offset is None else offset for offset in offsets]
+    return [min(due[at:]) for at in range(len(due))]
 
 
 def _by_observation(event: events.Lifecycle) -> bool:

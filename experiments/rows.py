@@ -12,7 +12,7 @@ from immutables import Map
 
 import sprt
 from experiments.batch import Emissions
-from experiments.memory import Answer, Cold, Experiment, Hot, Memory, Queue, Share, State
+from experiments.memory import Answer, Cold, Experiment, Hot, Memory, Pause, Queue, Share, State
 from experiments.planning import stored_design
 from experiments.sequences import Seen
 from schemas import codecs, events
@@ -92,6 +92,7 @@ def _cold(row: events.ColdRow) -> Cold:
     for name in ("started_at", "deadline", "pause_began", "retry_at", "schedule_anchor", "due"):
         body[name] = None if body[name] is None else datetime.fromisoformat(body[name])
     body["state"] = State(body["state"])
+    body["pauses"] = tuple(Pause(*each) for each in body.get("pauses", ()))
     body["source_end"] = None if body["source_end"] is None else tuple(body["source_end"])
     body["answers"] = tuple((command_id, Answer(**given)) for command_id, given in body["answers"])
     return Cold(**body)

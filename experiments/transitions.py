@@ -19,11 +19,22 @@ from schemas import events
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A command as a handler sees it: when it takes effect, who asks and why, and the solution of a definition."""
+    """A command as a handler sees it: when it takes effect, who asks and why, and the solution of a definition.
+
+    `horizon` is the first observation that the log took after the command, None where that was not asked for.
+    """
 
     command: events.Command
     now: Moment
     solution: Solution | None = None
+    horizon: int | None = None
+
+    def in_the_log(self, earliest: int = 0) -> Moment:
+        """Return when the command takes effect among the observations: by the log's clock, however far they were read.
+
+        What was read already keeps what became of it.
+        """
+        return replace(self.now, offset=max(self.now.offset, self.horizon or 0, earliest))
 
     @property
     def why(self) -> dict[str, Any]:
@@ -65,11 +76,14 @@ def _retry(experiment: Experiment, order: Order) -> Outcome:
 
 
 def _pause(experiment: Experiment, order: Order) -> Outcome:
-    return facts.follow(experiment, facts.paused(order.now, **order.why))
+    ahead = tuple(it for it in experiment.cold.pauses if it.end is None or it.end > order.now.offset)
+    experiment = replace(experiment, cold=replace(experiment.cold, pauses=ahead))
+    return facts.follow(experiment, facts.paused(order.in_the_log(), **order.why))
 
 
 def _resume(experiment: Experiment, order: Order) -> Outcome:
-    experiment, resumed = facts.follow(experiment, facts.resumed(order.now, **order.why))
+    begun = max((it.first for it in experiment.cold.pauses), default=0)
+    experiment, resumed = facts.follow(experiment, facts.resumed(order.in_the_log(begun), **order.why))
     end = experiment.cold.source_end
     if end is None or not experiment.hot.has_seen(*end):
         return experiment, resumed
@@ -86,6 +100,14 @@ def _release(experiment: Experiment, order: Order) -> Outcome:
     if experiment.cold.state is State.HELD:
         makers.append(facts.published(order.now))
     return facts.follow(experiment, *makers)
+
+
+def _archive(experiment: Experiment, _: Order) -> Outcome:
+    return experiment, []  # the exporter follows accepted commands; `archived` tells when the archive stands
+
+
+def _unblind(experiment: Experiment, order: Order) -> Outcome:
+    return facts.follow(experiment, facts.unblinded(order.now, **order.why))
 
 
 def _stop(experiment: Experiment, order: Order) -> Outcome:
@@ -139,9 +161,22 @@ TRANSITIONS: dict[tuple[State | None, type[events.Command]], Handler] = {
     **{(state, events.Cancel): _known(_stop_and_cancel) for state in (*_LIVE, State.HELD)},
     **{(state, events.Hold): _known(_hold) for state in _LIVE},
     **{(state, events.Release): _known(_release) for state in (*_LIVE, State.HELD)},
+    **{(state, events.Archive): _known(_archive) for state in _OVER},
+    **{(state, events.Unblind): _known(_unblind) for state in (*_LIVE, State.HELD)},
     **{(state, events.SourceDone): _known(_source_done) for state in _LIVE},
     **{(state, events.SourceFailed): _known(_source_failed) for state in _LIVE},
 }
+
+
+def objection(experiment: Experiment | None, command: events.Command) -> str | None:
+    """Return in words why a command that its state allows is refused all the same, None if it is not."""
+    if not isinstance(command, events.Unblind) or experiment is None:
+        return None
+    if not experiment.cold.definition["blinded"]:
+        return "unblind: the definition has blinded = false; allowed: for blinded experiments"
+    if experiment.cold.is_unblinded:
+        return f"unblind: run {experiment.cold.run} is unblinded already; allowed: once for each run"
+    return None if command.reason else "reason: given nothing; allowed: why the run is unblinded before its decision"
 
 
 def allowed(state: State | None) -> tuple[str, ...]:

@@ -15,12 +15,19 @@ from exporter.estimates import estimates
 from exporter.fold import Fold
 from exporter.observations import write
 from schemas import avro, events
+from schemas.codecs import Resolver
 
 _DISTRIBUTIONS = ("waldstream", "numpy", "scipy", "pyarrow", "typst")
 
 
 def collect(
-    timeline: Sequence[Entry], batches: Iterable[Sequence[RawRecord]], table: Path, topic: str, control_topic: str
+    timeline: Sequence[Entry],
+    batches: Iterable[Sequence[RawRecord]],
+    table: Path,
+    topic: str,
+    control_topic: str,
+    *,
+    registry: Resolver | None = None,
 ) -> Archive:
     """Return the archive of the run that the timeline tells, its observation table written to `table`.
 
@@ -30,10 +37,12 @@ def collect(
         The run's control records, from its definition to its decision, in log order.
     batches
         Its observation records in log order, those of other experiments among them or not.
+    registry
+        Reads Confluent frames; its `RegistryUnavailableError` passes through.
     """
     started, decision, defined = started_of(timeline), decision_of(timeline), defined_of(timeline)
     fold = Fold(defined, run_of(timeline))
-    observations = write(table, _rows(fold, batches, started))
+    observations = write(table, _rows(fold, batches, started, registry))
     differences = fold.differences(decision)
     design = stored_design(defined.definition, defined.lower, defined.upper)
     return Archive(
@@ -69,10 +78,13 @@ def _version(distribution: str) -> str:
         return "source tree"  # waldstream itself, when it runs without being installed
 
 
-def _rows(fold: Fold, batches: Iterable[Sequence[RawRecord]], started: events.Started) -> Iterator[pa.RecordBatch]:
+def _rows(
+    fold: Fold, batches: Iterable[Sequence[RawRecord]], started: events.Started, registry: Resolver | None
+) -> Iterator[pa.RecordBatch]:
     for records in batches:
         if records:
-            batch = observation_batch(started.partition or 0, records[0].offset, records[-1].offset + 1, records)
+            first, following = records[0].offset, records[-1].offset + 1
+            batch = observation_batch(started.partition or 0, first, following, records, registry=registry)
             yield fold.rows(batch, _unreadable(batch.undecodable, records, started.experiment_id))
 
 

@@ -13,6 +13,7 @@ from exporter.document import DocumentError
 from exporter.folder import Written, aside, existing, publish
 from exporter.source import Range, StoppedError, committed_reader, observations
 from schemas import events
+from schemas.codecs import Resolver
 from schemas.topics import Topics
 
 
@@ -29,11 +30,19 @@ class Exporter:
     """Reads the observations of a run and writes its archive."""
 
     def __init__(
-        self, kafka: Mapping[str, str], topics: Topics, archives: Path, group: str, stop: threading.Event
+        self,
+        kafka: Mapping[str, str],
+        topics: Topics,
+        archives: Path,
+        group: str,
+        stop: threading.Event,
+        *,
+        registry: Resolver | None = None,
     ) -> None:
         self._topics = topics
         self._archives = archives
         self._stop = stop
+        self._registry = registry
         self._reader = committed_reader(kafka, group)
 
     def export(self, timeline: tuple[Entry, ...], chosen: tuple[str, ...] | None = None) -> Exported:
@@ -63,7 +72,7 @@ class Exporter:
             part = Range(self._topics.observations, started.partition or 0, *span(started, decision))
             batches = observations(self._reader, part, decision.experiment_id, self._stop)
             topics = (self._topics.observations, self._topics.control)
-            archive = collect(timeline, batches, folder / formats.TABLE, *topics)
+            archive = collect(timeline, batches, folder / formats.TABLE, *topics, registry=self._registry)
             wanted = chosen or archive.definition["export"]["formats"]
             written = publish(archive, folder, self._archives, wanted, self._go_on)
         if archive.dispute is not None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from exporter.archive import Entry
 from schemas import codecs, events
 from schemas.partitions import partition_of
+from schemas.registry import RegistryUnavailableError
 
 
 @dataclass(slots=True)
@@ -27,12 +28,15 @@ class _Window:
 
 
 class History:
-    """The control records of one partition, by experiment."""
+    """The control records of one partition, by experiment; `wanted` is one whose archive the last record asks for."""
 
-    def __init__(self, partition: int, partitions: int) -> None:
+    def __init__(self, partition: int, partitions: int, registry: codecs.Resolver | None = None) -> None:
         self._partition = partition
         self._partitions = partitions
+        self._registry = registry
         self._windows: dict[str, _Window] = {}
+        self._asked: set[str] = set()
+        self.wanted: str | None = None
         self.next = 0
 
     def add(self, offset: int, at: datetime, value: bytes | None) -> tuple[Entry, ...] | None:
@@ -43,14 +47,16 @@ class History:
         if offset < self.next:
             return None
         self.next = offset + 1
+        self.wanted = None
         try:
-            event = codecs.decode(value, *events.CONTROL)
-        except codecs.MalformedError:
-            return None  # the worker has answered it or put it aside
+            event = codecs.decode(value, *events.CONTROL, registry=self._registry)
+        except (codecs.MalformedError, RegistryUnavailableError):
+            return None  # the worker has answered it or put it aside; what a command led to is told by its events
         if not isinstance(event, events.Command | events.Reply | events.Lifecycle):
             return None
         if partition_of(event.experiment_id, self._partitions) != self._partition:
             return None  # forwarded: it comes again on its own partition
+        self._note_what_is_wanted(event)
         window = self._windows.setdefault(event.experiment_id, _Window())
         window.since.append(_Record(offset, at, event))
         if not isinstance(event, events.Decision):
@@ -59,6 +65,14 @@ class History:
         window.defining = _still_needed([*window.defining, *window.since])
         window.since = []
         return timeline
+
+    def _note_what_is_wanted(self, event: events.ControlEvent) -> None:
+        """Take note of `archive` commands, and of the reply that lets one be carried out."""
+        if isinstance(event, events.Archive):
+            self._asked.add(event.id)
+        elif isinstance(event, events.Reply) and event.command_id in self._asked:
+            self._asked.discard(event.command_id)
+            self.wanted = event.experiment_id if event.status == "accepted" else None
 
     def _timeline(self, window: _Window, decision: events.Decision) -> tuple[Entry, ...]:
         asked = {record.event.id for record in window.since if isinstance(record.event, events.Command)}

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -22,8 +23,9 @@ from exporter.archive import Entry, decision_of
 from exporter.export import Exporter
 from exporter.history import History
 from exporter.instruments import Instruments
-from exporter.source import StoppedError
+from exporter.source import Range, StoppedError, committed_reader, everything
 from schemas.instruments import new_registry, serving
+from schemas.registry import Registry, RegistryUnavailableError
 from schemas.topics import Topics
 
 _FIRST_RETRY: Final = 1.0
@@ -53,6 +55,8 @@ class ExporterConfig:
         Which formats to write; None takes those of each definition.
     metrics_port
         Port of `/metrics`, None for none.
+    registry
+        Where the schemas of Confluent frames are asked for.
     """
 
     kafka: Mapping[str, str]
@@ -63,6 +67,7 @@ class ExporterConfig:
     formats: tuple[str, ...] | None = None
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
+    registry: Registry | None = None
 
 
 def run(config: ExporterConfig) -> None:
@@ -111,7 +116,9 @@ class _Follower:
         self._histories: dict[int, History] = {}
         self._committed: dict[int, int] = {}
         self._next_commit = 0.0
-        self._exporter = Exporter(config.kafka, config.topics, config.archives, f"{config.group}-reader", stop)
+        self._exporter = Exporter(
+            config.kafka, config.topics, config.archives, f"{config.group}-reader", stop, registry=config.registry
+        )
         self._announcer = Announcer(config.kafka, config.topics, config.partitions, config.archives)
         self._consumer = Consumer(
             {
@@ -149,7 +156,7 @@ class _Follower:
         """Read each partition from its beginning; what lies before the committed offset only fills the history."""
         for place in consumer.committed(places, timeout=60):
             self._committed[place.partition] = max(place.offset, 0)
-            self._histories[place.partition] = History(place.partition, self._config.partitions)
+            self._histories[place.partition] = History(place.partition, self._config.partitions, self._config.registry)
         consumer.assign([TopicPartition(place.topic, place.partition, OFFSET_BEGINNING) for place in places])
 
     def _revoked(self, _consumer: Consumer, places: list[TopicPartition]) -> None:
@@ -167,6 +174,21 @@ class _Follower:
         if timeline is not None and offset >= self._committed[partition]:
             self._archive(timeline)
             self._commit(partition, offset + 1)
+        if history.wanted is not None and offset >= self._committed[partition]:
+            if (timeline := self._timeline_before(partition, offset, history.wanted)) is not None:
+                self._archive(timeline)
+            self._commit(partition, offset + 1)
+
+    def _timeline_before(self, partition: int, offset: int, experiment_id: str) -> tuple[Entry, ...] | None:
+        """Return the timeline of an experiment's newest decided run, read again: rarely asked for."""
+        found = None
+        history = History(partition, self._config.partitions, self._config.registry)
+        with closing(committed_reader(self._config.kafka, f"{self._config.group}-reader")) as reader:
+            for record in everything(reader, Range(self._config.topics.control, partition, 0, offset), self._stop):
+                timeline = history.add(record.offset, moment(record.timestamp), record.value)
+                if timeline is not None and decision_of(timeline).experiment_id == experiment_id:
+                    found = timeline
+        return found
 
     def _archive(self, timeline: tuple[Entry, ...]) -> None:
         """Write and announce one archive; what can pass is tried again until it does or the process is to end."""
@@ -176,7 +198,7 @@ class _Follower:
             try:
                 done = self._exporter.export(timeline, self._config.formats)
                 break
-            except OSError as error:  # no space, read only, another writer, records not there yet
+            except (OSError, RegistryUnavailableError) as error:  # no space, another writer, records not there yet
                 self._instruments.counted("failed")
                 log.error("not archived, trying again", **run, error=str(error), seconds=pause)  # noqa: TRY400 one line, the error says all
             except StoppedError:

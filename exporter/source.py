@@ -44,6 +44,12 @@ class Range(NamedTuple):
     last: int
 
 
+def everything(consumer: Consumer, part: Range, stop: threading.Event) -> Iterator[RawRecord]:
+    """Yield the records of the range, whatever their keys are; raises as `observations` does."""
+    for records in _ranged(consumer, part, None, stop):
+        yield from records
+
+
 def observations(
     consumer: Consumer, part: Range, experiment_id: str, stop: threading.Event
 ) -> Iterator[list[RawRecord]]:
@@ -58,17 +64,21 @@ def observations(
     StoppedError
         If `stop` was set meanwhile.
     """
+    yield from _ranged(consumer, part, experiment_id.encode(), stop)
+
+
+def _ranged(consumer: Consumer, part: Range, key: bytes | None, stop: threading.Event) -> Iterator[list[RawRecord]]:
     if part.last < part.first:
         return
     low, _ = consumer.get_watermark_offsets(TopicPartition(part.topic, part.partition), timeout=_PATIENCE)
     consumer.assign([TopicPartition(part.topic, part.partition, max(part.first, low))])
     try:
-        yield from _read(consumer, part.last, experiment_id.encode(), stop)
+        yield from _read(consumer, part.last, key, stop)
     finally:
         consumer.unassign()
 
 
-def _read(consumer: Consumer, last: int, key: bytes, stop: threading.Event) -> Iterator[list[RawRecord]]:
+def _read(consumer: Consumer, last: int, key: bytes | None, stop: threading.Event) -> Iterator[list[RawRecord]]:
     quiet_since = time.monotonic()
     records, size, done = list[RawRecord](), 0, False
     while not done:
@@ -81,7 +91,7 @@ def _read(consumer: Consumer, last: int, key: bytes, stop: threading.Event) -> I
             elif offset is not None:
                 quiet_since = time.monotonic()
                 done = done or offset >= last
-                if offset <= last and message.key() in (None, key):
+                if offset <= last and (key is None or message.key() in (None, key)):
                     value = message.value()
                     size += len(value or b"")
                     records.append(RawRecord(offset, message.timestamp()[1] * 1000, message.key(), value))

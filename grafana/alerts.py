@@ -186,6 +186,18 @@ ALERTS: Final[tuple[Alert, ...]] = (
         "waldstream-operations",
     ),
     Alert(
+        "WaldstreamRegistryAway",
+        "critical",
+        f"max by (topic) ({gauge('sprt_registry_waiting')})",
+        ">",
+        0,
+        "0s",
+        300,
+        "Records of {{ $labels.topic }} wait for the schema registry, which does not answer",
+        "What comes after them on their partition waits, too. Nothing is lost: it goes on when the registry answers.",
+        "waldstream-operations",
+    ),
+    Alert(
         "WaldstreamRoleGone",
         "critical",
         f"min by (job, instance) ({gauge('up', _ROLES)})",

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from processors.transactions import KillPoint
+from schemas.registry import Registry
 from schemas.topics import Topics
 
 
@@ -38,6 +39,10 @@ class WorkerConfig:
         Processes that solve definitions, started with the first one.
     solver_seconds
         A definition that takes more of a processor's time is refused.
+    registry
+        Where the schemas of Confluent frames are asked for; without one such frames are rejected.
+    command_rate
+        Commands a second that one experiment may be sent for long, ten seconds' worth at once.
     kill_point
         Only for tests: called with the name of each point of a step.
     """
@@ -55,6 +60,8 @@ class WorkerConfig:
     batch_seconds: float = 0.1
     solver_processes: int = 1
     solver_seconds: float = 10.0
+    registry: Registry | None = None
+    command_rate: float = 20.0
     kill_point: KillPoint | None = None
 
     @property

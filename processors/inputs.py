@@ -110,6 +110,11 @@ class Reader:
         elif error.code() not in TRANSIENT:
             raise KafkaException(error)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the inputs."""
+        return tuple(self._parts)
+
     def has(self, name: str) -> bool:
         """Return whether messages of the input were read that nobody has taken."""
         return bool(self._waiting[name])

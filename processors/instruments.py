@@ -30,6 +30,7 @@ class Instruments:
         self._bytes = counter(registry, "sprt_state_bytes_total")
         self._overtook = counter(registry, "sprt_retention_overtook_total")
         self._lag = gauge(registry, "sprt_consumer_lag_records")
+        self._registry = gauge(registry, "sprt_registry_waiting")
         self._takeover = histogram(registry, "sprt_takeover_seconds")
         self._command = histogram(registry, "sprt_command_seconds")
         self._decision_delay = histogram(registry, "sprt_decision_delay_seconds")
@@ -48,8 +49,9 @@ class Instruments:
         """Show nothing of a partition any more: its next owner does."""
         self._series.drop(partition)
         self._memories.pop(partition, None)
-        for topic, of in [labels for labels in self._lag._metrics if labels[1] == str(partition)]:  # noqa: SLF001  the library has no public way to list a gauge's labels
-            self._lag.remove(topic, of)
+        for shown in (self._lag, self._registry):
+            for topic, of in [labels for labels in shown._metrics if labels[1] == str(partition)]:  # noqa: SLF001  the library has no public way to list a gauge's labels
+                shown.remove(topic, of)
 
     def revoked(self, partition: int) -> None:
         """Show nothing of a partition until it is known whether it stays."""
@@ -66,6 +68,10 @@ class Instruments:
     def overtook(self, name: str) -> None:
         """Count that retention removed records of an input before they were read."""
         self._overtook.labels(name).inc()
+
+    def waits_for_registry(self, topic: str, partition: int, is_waiting: bool) -> None:
+        """Show whether a partition's records cannot be read because the schema registry does not answer."""
+        self._registry.labels(topic, str(partition)).set(int(is_waiting))
 
     def committed(self, partition: int, done: Done) -> None:
         """Count what a committed step did."""

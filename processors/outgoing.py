@@ -52,7 +52,7 @@ def records(
     if emissions.rejected or emissions.forwarded:
         by_offset = {message.offset(): message for message in messages}
         made += [_rejected(topics, by_offset[it.offset], it) for it in emissions.rejected]
-        made += [_forwarded(by_offset[it.offset], it) for it in emissions.forwarded]
+        made += [_forwarded(topics, by_offset[it.offset], it) for it in emissions.forwarded]
     made += [Record(topics.state, partition, key, value, []) for key, value in rows]
     return made
 
@@ -102,11 +102,12 @@ def _rejected(topics: Topics, message: Delivered, rejected: Rejected) -> Record:
     return Record(topics.rejected, message.partition(), key, value, foreign + added)
 
 
-def _forwarded(message: Delivered, forwarded: Forwarded) -> Record:
+def _forwarded(topics: Topics, message: Delivered, forwarded: Forwarded) -> Record:
+    topic = topics.control if message.topic() == topics.commands else message.topic()
     headers = _headers(message)
     if not _fits(message):  # its value does, so the headers are what is too large: the observation goes before them
         headers = [(_ERRORS + "cut_header_bytes", str(_size(headers)).encode())]
-    return Record(message.topic(), forwarded.partition, message.key(), message.value(), headers)
+    return Record(topic, forwarded.partition, message.key(), message.value(), headers)
 
 
 def _fits(message: Delivered) -> bool:

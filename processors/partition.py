@@ -8,21 +8,24 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
-from experiments.columns import definitions, strays
+from experiments.batch import Malformed
+from experiments.columns import control_record
 from experiments.due import next_due
 from experiments.memory import Memory
 from processors import clients
 from processors.config import WorkerConfig
 from processors.failing import fail
+from processors.frames import Frames, Known, Schemas
 from processors.inputs import Fetched, PositionLostError, Reader
 from processors.instruments import Instruments
 from processors.progress import Progress
+from processors.rates import Rates
 from processors.solving import Solved, Solver
-from processors.steps import Archives, AtBarrier, Clock, Control, Done, Gone, Observations, Queues, Step
+from processors.steps import Archives, AtBarrier, Clock, Commands, Control, Done, Gone, Observations, Queues, Step
 from processors.takeover import fence, read_rows, remember
 from processors.transactions import Transactions
 from processors.watermarks import Watermarks
@@ -39,6 +42,7 @@ _DUE_SECONDS = 0.2
 _BARRIER_SECONDS = 0.005
 _STRANGERS_SECONDS = 30.0
 _SOLVING_SECONDS = 0.02
+_FRAMED = ("observations", "control", "commands")
 
 _log = structlog.get_logger("worker")
 
@@ -53,13 +57,30 @@ class Shared:
     watermarks: Watermarks
     progress: Progress
     instruments: Instruments
+    schemas: Schemas | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Solving:
+    """Commands whose definitions are being solved: the answers to each record; the rest as in `Control`."""
+
+    fetched: Fetched
+    schemas: Known | None
+    answers: list[list[Solved | None]]
+    over_rate: frozenset[int]
+    horizons: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class _Barrier:
-    """A step that waits until control was read to these ends; for other partitions it waits for some time only."""
+    """A step that waits until control was read to these ends; for other partitions it waits for some time only.
+
+    Commands with a topic of their own are carried over first, to `commands_end`; then the ends of control are known.
+    """
 
     step: Observations
+    is_everywhere: bool
+    commands_end: int | None
     own_end: int
     other_ends: dict[int, int]
     give_up: float
@@ -80,11 +101,13 @@ class PartitionThread(threading.Thread):
         self._busy = threading.Lock()
         self._memory = Memory(partition, shared.config.partitions)
         self._in_hand: Step | None = None  # computed in vain while parked
-        self._solving: tuple[Fetched, list[list[Solved | None]]] | None = None
+        self._solving: _Solving | None = None
         self._strays: list[int] = []  # commands of other partitions, as far as control was taken
         self._is_behind_the_log = False
         self._barrier: _Barrier | None = None
         self._not_waited_for: dict[int, int] = {}  # partitions whose owner does not come on, and where it was seen last
+        self._frames = {name: Frames(shared.schemas, self._tell_of_registry) for name in _FRAMED}
+        self._rates = Rates(self._config.command_rate)
         self._clock: tuple[int, int] | None = None
         self._due: int | None = None
         self._due_is_stale = True
@@ -139,7 +162,8 @@ class PartitionThread(threading.Thread):
         loader.close()
         self._memory = remember(self.partition, config.partitions, rows)
         del rows
-        self._control = self._reader("control", "archives", "queues")
+        own = ("commands",) if config.topics.has_own_commands else ()
+        self._control = self._reader("control", "archives", "queues", *own)
         self._observations = self._reader("observations")
         known = len(self._memory.experiments)
         _log.info(
@@ -176,6 +200,7 @@ class PartitionThread(threading.Thread):
             if not self._take(step):
                 return
         self._control.read(_COMMANDS_AT_ONCE, self._idle_seconds())
+        self._turn_commands()
         self._turn_control()
         self._turn_other("archives", Archives)
         self._turn_other("queues", Queues)
@@ -185,40 +210,62 @@ class PartitionThread(threading.Thread):
 
     def _idle_seconds(self) -> float:
         """Return how long control may be waited for: until the next fetch is due, shortly while something waits."""
-        if any(self._control.has(name) for name in ("control", "archives", "queues")):
-            return 0.0
         if self._barrier is not None:
             return _BARRIER_SECONDS
-        if self._solving is not None:
+        if self._solving is not None or any(frames.is_waiting for frames in self._frames.values()):
             return min(_SOLVING_SECONDS, self._config.pace_seconds)
+        if any(self._control.has(name) for name in self._control.names):
+            return 0.0
         milliseconds = math.ceil((self._next_fetch - time.monotonic()) * 1000)  # the client does not wait for less
         return max(0, milliseconds) / 1000
 
+    def _turn_commands(self) -> None:
+        """Send commands on from a topic of their own, if they have one."""
+        if self._config.topics.has_own_commands and self._in_hand is None:
+            read = self._frames["commands"].take(lambda: self._control.take("commands", _COMMANDS_AT_ONCE))
+            if read is not None:
+                self._take(Commands(*read))
+
     def _turn_control(self) -> None:
         """Step the commands in order, as far as the definitions among them are solved."""
+        if self._in_hand is not None:
+            return
         if self._solving is None:
-            fetched = self._control.take("control", _COMMANDS_AT_ONCE)
-            if fetched is None:
+            read = self._frames["control"].take(lambda: self._control.take("control", _COMMANDS_AT_ONCE))
+            if read is None:
                 return
-            records = fetched.records()
-            answers = [[self._solved(it) for it in definitions([record])] for record in records]
-            self._strays = strays(records, self.partition, self._config.partitions)
-            self._solving = (fetched, answers)
-        fetched, answers = self._solving
+            self._solving = self._begun(*read)
+        solving = self._solving
         ready = 0
-        while ready < len(answers) and all(it is None or it.done() for it in answers[ready]):
+        while ready < len(solving.answers) and all(it is None or it.done() for it in solving.answers[ready]):
             ready += 1
         if ready == 0:
             return
-        head, rest = fetched.split(ready)
-        self._solving = None if rest is None else (rest, answers[ready:])
-        done = [answer for some in answers[:ready] for answer in some]
-        self._take(Control(head, tuple(None if answer is None else answer.result() for answer in done)))
+        head, rest = solving.fetched.split(ready)
+        self._solving = None if rest is None else replace(solving, fetched=rest, answers=solving.answers[ready:])
+        done = [answer for some in solving.answers[:ready] for answer in some]
+        solutions = tuple(None if answer is None else answer.result() for answer in done)
+        self._take(Control(head, solutions, solving.schemas, solving.over_rate, solving.horizons))
 
-    def _solved(self, command: events.Define | events.Run) -> Solved | None:
-        """Return the future solution of a definition; None if the command will be forwarded to whom it concerns."""
-        is_ours = partition_of(command.experiment_id, self._config.partitions) == self.partition
-        return self._shared.solver.solve(command.experiment) if is_ours else None
+    def _begun(self, fetched: Fetched, schemas: Known | None) -> _Solving:
+        """Let the definitions among commands be solved; not those that are forwarded, or of a flood."""
+        answers: list[list[Solved | None]] = []
+        over_rate, horizons, self._strays = set(), {}, []
+        for record in fetched.records():
+            command, mine = control_record(record, schemas), True
+            if isinstance(command, events.Command | Malformed):
+                mine = partition_of(command.experiment_id, self._config.partitions) == self.partition
+                if not mine:
+                    self._strays.append(record.offset)
+                elif self._rates.is_over(command, record.timestamp):
+                    over_rate.add(record.offset)
+            is_solved = mine and record.offset not in over_rate
+            answers.append([])
+            if isinstance(command, events.Define | events.Run) and record.offset not in over_rate:
+                answers[-1].append(self._shared.solver.solve(command.experiment) if is_solved else None)
+            elif isinstance(command, events.Pause | events.Resume) and mine:
+                horizons[record.offset] = self._first_after(record.timestamp)
+        return _Solving(fetched, schemas, answers, frozenset(over_rate), horizons)
 
     def _turn_other(self, name: str, step: type[Archives | Queues]) -> None:
         if self._in_hand is None and (fetched := self._control.take(name, _COMMANDS_AT_ONCE)) is not None:
@@ -239,17 +286,22 @@ class PartitionThread(threading.Thread):
             self._observations, self._is_behind_the_log = self._reader("observations"), False
         began = time.monotonic()
         try:
-            self._observations.read(self._limit, 0)
+            if not self._frames["observations"].is_waiting:
+                self._observations.read(self._limit, 0)
         except PositionLostError as lost:
             self._go_on_behind(lost)
             return
-        fetched = self._observations.take("observations", self._limit)
-        lags = fetched is not None and len(fetched.messages) == self._limit
+        read = self._frames["observations"].take(lambda: self._observations.take("observations", self._limit))
+        lags = read is not None and len(read[0].messages) == self._limit
         self._next_fetch = 0.0 if lags else began + self._config.pace_seconds
-        if fetched is not None:
-            self._take(Observations(fetched))
+        if read is not None:
+            self._take(Observations(*read))
 
     def _is_passed(self, barrier: _Barrier) -> bool:
+        if barrier.commands_end is not None:
+            if self._has_carried_over(barrier.commands_end):
+                self._barrier = self._at_control(barrier.step, barrier.is_everywhere)
+            return False
         if self._control_in_effect() < barrier.own_end:
             return False
         behind = self._shared.progress.behind(barrier.other_ends)
@@ -260,6 +312,28 @@ class PartitionThread(threading.Thread):
             self._not_waited_for |= late
             return True
         return not late
+
+    def _has_carried_over(self, end: int) -> bool:
+        """Return whether the commands below this offset of their own topic are on the control topic."""
+        is_pending = self._frames["commands"].is_waiting or isinstance(self._in_hand, Commands)
+        return not is_pending and self._control.taken("commands") >= end
+
+    def _at_barrier(self, waiting: AtBarrier) -> _Barrier:
+        if not self._config.topics.has_own_commands:
+            return self._at_control(waiting.step, waiting.is_everywhere)
+        end = self._shared.watermarks.ends(self._config.topics.commands, (self.partition,))[self.partition]
+        return _Barrier(waiting.step, waiting.is_everywhere, end, 0, {}, math.inf)
+
+    def _at_control(self, step: Observations, is_everywhere: bool) -> _Barrier:
+        all_or_own = range(self._config.partitions) if is_everywhere else (self.partition,)
+        ends = self._shared.watermarks.ends(self._config.topics.control, all_or_own)
+        own_end = ends.pop(self.partition)
+        return _Barrier(step, is_everywhere, None, own_end, ends, time.monotonic() + _STRANGERS_SECONDS)
+
+    def _first_after(self, at: int) -> int:
+        """Return the first observation that the log took after a moment in microseconds."""
+        topic = self._config.topics.observations
+        return self._shared.watermarks.first_after(topic, self.partition, at // 1000)
 
     def _go_on_behind(self, lost: PositionLostError) -> None:
         """Mark every live run and go on where the log begins: what was deleted cannot come back by waiting."""
@@ -282,7 +356,7 @@ class PartitionThread(threading.Thread):
                 return
             self._clock = (now, self._shared.watermarks.ends(topic, (self.partition,))[self.partition])
         at, end = self._clock
-        if self._observations.reached("observations") >= end:
+        if self._observations.reached("observations") >= end and not self._frames["observations"].is_waiting:
             self._clock = None
             self._due_is_stale = True
             self._take(Clock(at))
@@ -302,10 +376,7 @@ class PartitionThread(threading.Thread):
             self._in_hand = step
             return False
         if isinstance(outcome, AtBarrier):
-            all_or_own = range(self._config.partitions) if outcome.is_everywhere else (self.partition,)
-            ends = self._shared.watermarks.ends(self._config.topics.control, all_or_own)
-            own_end = ends.pop(self.partition)
-            self._barrier = _Barrier(outcome.step, own_end, ends, time.monotonic() + _STRANGERS_SECONDS)
+            self._barrier = self._at_barrier(outcome)
             return True
         if outcome.records:
             self._transactions.commit(outcome.records)
@@ -319,6 +390,15 @@ class PartitionThread(threading.Thread):
             if isinstance(event, events.Decision):
                 _log.info("decided", id=event.id, outcome=event.outcome, reason=event.reason, n=event.n)
         return True
+
+    def _tell_of_registry(self, name: str, problem: str | None) -> None:
+        """Raise or end the alarm that a partition waits for the schema registry."""
+        topic = getattr(self._config.topics, name)
+        self._shared.instruments.waits_for_registry(topic, self.partition, problem is not None)
+        if problem is not None:
+            _log.error("partition_waits_for_registry", topic=topic, partition=self.partition, error=problem)
+        else:
+            _log.info("registry_answers", topic=topic, partition=self.partition)
 
     def _adapt(self, records: int, seconds: float) -> None:
         """Bound the next batch so that it computes within its share of time: commands must not wait behind it."""
@@ -342,12 +422,17 @@ class PartitionThread(threading.Thread):
         """Return the offset below which everything on control has taken effect."""
         if isinstance(self._in_hand, Control):
             return self._in_hand.fetched.first
-        return self._control.taken("control") if self._solving is None else self._solving[0].first
+        if self._solving is not None:
+            return self._solving.fetched.first
+        held_back = self._frames["control"].first
+        return self._control.taken("control") if held_back is None else held_back
 
     def _control_forwarded(self) -> int:
         """Return the offset below which everything on control that belongs to other partitions was forwarded."""
         done = self._control_in_effect()
-        return next((it for it in self._strays if it >= done), self._control.taken("control"))
+        held_back = self._frames["control"].first
+        taken = self._control.taken("control") if held_back is None else held_back
+        return next((it for it in self._strays if it >= done), taken)
 
     def _publish(self, control: int) -> None:
         self._published = control

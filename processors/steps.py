@@ -5,14 +5,15 @@ Pure: the same step on the same memory gives the same outcome, so a step that wa
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from experiments.advance import advance
 from experiments.batch import Batch, Deleted, Emissions, ObservationBatch, Tick
-from experiments.columns import archive_batch, control_batch, observation_batch, queue_batch
+from experiments.columns import archive_batch, command_batch, control_batch, observation_batch, queue_batch
 from experiments.memory import Memory, State
 from experiments.planning import Refusal, Solution
 from experiments.rows import to_rows
+from processors.frames import Known
 from processors.inputs import Fetched
 from processors.outgoing import Record, records
 from schemas.topics import Topics
@@ -20,18 +21,37 @@ from schemas.topics import Topics
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Fold observations; `batch` is set once they were decoded and control was read to where it ended after them."""
+    """Fold observations; `batch` is set once they were decoded and control was read to where it ended after them.
+
+    Here as in the other steps, `schemas` has those of a registry that the records need, None without a registry.
+    """
 
     fetched: Fetched
+    schemas: Known | None = None
     batch: ObservationBatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Answer commands; `solutions` belong to the definitions among them, in their order; None where none is asked."""
+    """Answer commands; `solutions` belong to the definitions among them, in their order; None where none is asked.
+
+    `over_rate` has the offsets of those that came too fast; their definitions are not solved. `horizons` has, by the
+    offset of a `pause` or `resume`, the first observation that the log took after it.
+    """
 
     fetched: Fetched
     solutions: tuple[Solution | Refusal | None, ...]
+    schemas: Known | None = None
+    over_rate: frozenset[int] = frozenset()
+    horizons: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """Send commands on from a topic of their own to the control topic."""
+
+    fetched: Fetched
+    schemas: Known | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +84,7 @@ class Gone:
     at: int
 
 
-Step = Observations | Control | Archives | Queues | Clock | Gone
+Step = Observations | Control | Commands | Archives | Queues | Clock | Gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +114,25 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
     began = time.perf_counter()
     batch: Batch
     if isinstance(step, Observations):
-        batch = step.batch or observation_batch(memory.partition, *step.fetched[1:3], step.fetched.records())
+        batch = step.batch or observation_batch(
+            memory.partition, *step.fetched[1:3], step.fetched.records(), registry=step.schemas
+        )
         if step.batch is None and (strangers := _strangers(memory, batch)):
-            return AtBarrier(Observations(step.fetched, batch), any(_may_be_new(memory, it) for it in strangers))
+            waiting = Observations(step.fetched, step.schemas, batch)
+            return AtBarrier(waiting, any(_may_be_new(memory, it) for it in strangers))
     elif isinstance(step, Control):
         solutions = iter(step.solutions)
         batch = control_batch(
-            memory.partition, *step.fetched[1:3], step.fetched.records(), lambda _definition: next(solutions)
+            memory.partition,
+            *step.fetched[1:3],
+            step.fetched.records(),
+            lambda _definition: next(solutions),
+            registry=step.schemas,
+            over_rate=step.over_rate,
+            horizons=step.horizons,
         )
+    elif isinstance(step, Commands):
+        batch = command_batch(memory.partition, *step.fetched[1:3], step.fetched.records(), registry=step.schemas)
     elif isinstance(step, Archives):
         batch = archive_batch(memory.partition, *step.fetched[1:3], step.fetched.records())
     elif isinstance(step, Queues):

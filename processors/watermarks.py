@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # documented as public
@@ -21,12 +22,22 @@ class Watermarks:
         self._admin = AdminClient({"log_level": LOG_LEVEL, **kafka})
 
     def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
-        """Return the offset that the next record of each partition will get; asks again while a leader moves."""
+        """Return the offset that the next record of each partition will get."""
+        return self._answered(topic, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # of the library
+
+    def first_after(self, topic: str, partition: int, milliseconds: int) -> int:
+        """Return the offset of the first record with a later Kafka timestamp, the end where there is none."""
+        part = (partition,)
+        found = self._answered(topic, part, OffsetSpec.for_timestamp(milliseconds + 1))[partition]
+        return self.ends(topic, part)[partition] if found < 0 else found
+
+    def _answered(self, topic: str, partitions: Iterable[int], wanted: Any) -> dict[int, int]:
+        """Return what the leaders say; asks again while one moves."""
         deadline = time.monotonic() + _ALL_ANSWERS
         parts = [TopicPartition(topic, partition) for partition in partitions]
         while True:
             try:
-                return self._asked(parts)
+                return self._asked(parts, wanted)
             except KafkaException as error:
                 if error.args[0].code() not in _TRANSIENT or time.monotonic() > deadline:
                     raise
@@ -38,10 +49,9 @@ class Watermarks:
             self._admin.list_topics(topic, timeout=_ONE_ANSWER)
         time.sleep(0.1)
 
-    def _asked(self, parts: list[TopicPartition]) -> dict[int, int]:
-        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # of the library
+    def _asked(self, parts: list[TopicPartition], wanted: Any) -> dict[int, int]:
         asked = self._admin.list_offsets(
-            dict.fromkeys(parts, latest),
+            dict.fromkeys(parts, wanted),
             isolation_level=IsolationLevel.READ_UNCOMMITTED,
             request_timeout=_ONE_ANSWER,
         )

@@ -17,6 +17,7 @@ from processors.agent import ComputingAgent
 from processors.app import create_app
 from processors.config import WorkerConfig
 from processors.failing import fail
+from processors.frames import Schemas
 from processors.instruments import Instruments
 from processors.ownership import Ownership
 from processors.partition import PartitionThread, Shared
@@ -63,7 +64,8 @@ async def _serve(config: WorkerConfig, instruments: Instruments, solver: Solver)
     app = create_app(config)
     agent = ComputingAgent(app, config.topics)
     progress = Progress(config.kafka, config.progress_group, config.topics.control)
-    shared = Shared(config, agent.ask, solver, Watermarks(config.kafka), progress, instruments)
+    schemas = None if config.registry is None else Schemas(config.registry)
+    shared = Shared(config, agent.ask, solver, Watermarks(config.kafka), progress, instruments, schemas)
 
     def make(partition: int, predecessor: threading.Thread | None) -> PartitionThread:
         return PartitionThread(partition, shared, predecessor)

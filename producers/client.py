@@ -186,7 +186,7 @@ class Client:
     def submit(self, event: events.Command, *, timeout: float = _DELIVERY_SECONDS) -> None:
         """Put a command into the log without waiting for its reply; it is there on return."""
         with self._lock:
-            self._send(self.topics.control, event, codecs.encode_json(event), event.id)
+            self._send(self.topics.commands, event, codecs.encode_json(event), event.id)
         self.flush(timeout)
 
     def define(self, experiment: dict[str, Any], *, reason: str | None = None, **options: Any) -> events.Reply:
@@ -228,6 +228,14 @@ class Client:
     def release(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
         """Return the reply to a `release`: a held run may decide."""
         return self._plain(events.Release, experiment_id, reason, **options)
+
+    def archive(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to an `archive`: the newest run's archive is written if it is missing."""
+        return self._plain(events.Archive, experiment_id, reason, **options)
+
+    def unblind(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
+        """Return the reply to an `unblind`: the walk of a blinded run may be seen before its decision."""
+        return self._plain(events.Unblind, experiment_id, reason, **options)
 
     def _plain(
         self,

@@ -17,6 +17,7 @@ import fastavro
 import msgspec
 
 from schemas import events
+from schemas.topics import Topics
 
 _PRIMITIVES: dict[Any, Any] = {
     str: "string",
@@ -66,6 +67,15 @@ def _avro_type(annotation: Any) -> Any:
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return {**schema_of(annotation), "name": event_name(annotation)}
     return _PRIMITIVES[annotation]
+
+
+def subjects(topics: Topics) -> dict[str, dict[str, Any]]:
+    """Return what producers write in frames, by subject: observations under their topic, commands with their name."""
+    newest = {name: versions[max(versions)] for name, versions in committed().items()}
+    commands = (newest[event_name(kind)] for kind in events.COMMANDS)
+    return {f"{topics.observations}-value": newest["observation"]} | {
+        f"{topics.commands}-{schema['namespace']}.{schema['name']}": schema for schema in commands
+    }
 
 
 @cache

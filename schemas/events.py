@@ -83,6 +83,14 @@ class Release(Command, frozen=True, kw_only=True, tag="release"):
     """Let a held run decide, at its own observation if it has crossed."""
 
 
+class Archive(Command, frozen=True, kw_only=True, tag="archive"):
+    """Have the archive of the newest run written now if it is missing, and announced again if it stands."""
+
+
+class Unblind(Command, frozen=True, kw_only=True, tag="unblind"):
+    """Show the walk of a blinded run before its decision; it asks for a `reason`."""
+
+
 class SourceDone(Command, frozen=True, kw_only=True, tag="source_done"):
     """A run's own source has ended; it counts once `last_sequence` was applied."""
 
@@ -190,6 +198,10 @@ class Held(Lifecycle, frozen=True, kw_only=True, tag="held"):
 
 class Released(Lifecycle, frozen=True, kw_only=True, tag="released"):
     """The verdict is free; a withheld decision follows."""
+
+
+class Unblinded(Lifecycle, frozen=True, kw_only=True, tag="unblinded"):
+    """The walk of a blinded run may be seen from here on, before its decision; `reason` says why."""
 
 
 class Failed(Lifecycle, frozen=True, kw_only=True, tag="failed"):
@@ -387,11 +399,12 @@ class HotRow(msgspec.Struct, frozen=True, kw_only=True):
 QueueEvent = SlotRequest | SlotRelease | SlotLimit
 
 COMMANDS: tuple[type[Command], ...] = (
-    Define, Run, Start, Pause, Resume, Stop, Cancel, Retry, Hold, Release, SourceDone, SourceFailed,
+    Define, Run, Start, Pause, Resume, Stop, Cancel, Retry, Hold, Release, Archive, Unblind,
+    SourceDone, SourceFailed,
 )  # fmt: skip
 LIFECYCLE: tuple[type[Lifecycle], ...] = (
-    Defined, Scheduled, Queued, Started, Paused, Resumed, Held, Released, Failed, Decision, Retrying, Cancelled,
-    Archived,
+    Defined, Scheduled, Queued, Started, Paused, Resumed, Held, Released, Unblinded, Failed, Decision, Retrying,
+    Cancelled, Archived,
 )  # fmt: skip
 CONTROL: tuple[type[msgspec.Struct], ...] = (*COMMANDS, Reply, *LIFECYCLE, SlotGranted)
 QUEUE: tuple[type[SlotRequest], type[SlotRelease], type[SlotLimit]] = (SlotRequest, SlotRelease, SlotLimit)

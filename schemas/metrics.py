@@ -76,7 +76,7 @@ DECISIONS: Final = (
 ARCHIVES: Final = ("written", "disputed", "existing", "failed")
 
 #: What a worker reads.
-INPUTS: Final = ("observations", "control", "archives", "queues")
+INPUTS: Final = ("observations", "control", "commands", "archives", "queues")
 
 #: What the rows of the state topic hold.
 ROWS: Final = ("cold", "hot", "queue", "position")
@@ -166,6 +166,12 @@ METRICS: tuple[Metric, ...] = (
         "Records between the position of a reader and the end of the partition",
         ("worker", "projector", "exporter"),
         ("topic", "partition"),
+    ),
+    Metric(
+        "sprt_registry_waiting",
+        "gauge",
+        "1 while a partition of a topic waits for the schema registry, which does not answer",
+        labels=("topic", "partition"),
     ),
     Metric("sprt_sources", "gauge", "Sources of live runs that are fed", ("runner",), ("kind",), starts=_each(SOURCES)),
     Metric(

@@ -30,9 +30,19 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topics of one installation; `prefix` sets several apart on one cluster."""
+    """The topics of one installation.
+
+    Parameters
+    ----------
+    prefix
+        First part of every name; sets several installations apart on one cluster.
+    commands_name
+        A topic of its own for commands, so that only workers need to write the control topic; they are carried over
+        to it. None where commands are sent to the control topic itself.
+    """
 
     prefix: str = "sprt"
+    commands_name: str | None = None
 
     @property
     def observations(self) -> str:
@@ -43,6 +53,16 @@ class Topics:
     def control(self) -> str:
         """Return the topic of commands, replies, lifecycle events and decisions."""
         return f"{self.prefix}.control"
+
+    @property
+    def commands(self) -> str:
+        """Return the topic that commands are sent to."""
+        return self.commands_name or self.control
+
+    @property
+    def has_own_commands(self) -> bool:
+        """Return whether commands have a topic of their own."""
+        return self.commands != self.control
 
     @property
     def walks(self) -> str:
@@ -74,6 +94,10 @@ class Topics:
         stamped = (("message.timestamp.type", "LogAppendTime"), ("max.message.bytes", str(MAX_RECORD_BYTES)))
         forever = (("cleanup.policy", "delete"), ("retention.ms", "-1"))
         large = ("max.message.bytes", str(4 * _MIB))
+        passing = (("cleanup.policy", "delete"), ("retention.ms", str(90 * 24 * 3600 * 1000)))
+        own = (
+            Topic(self.commands, "experiment id", "commands, on their way to the control topic", (*passing, *stamped)),
+        )
         return (
             Topic(
                 self.observations,
@@ -116,4 +140,5 @@ class Topics:
                 "state rows and position rows",
                 (("cleanup.policy", "compact"), ("min.compaction.lag.ms", "60000"), large),
             ),
+            *(own if self.has_own_commands else ()),
         )

@@ -9,9 +9,10 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -38,6 +39,8 @@ _SECRETS = {
     "console_token",
     "console_viewer_token",
     "grafana_token",
+    "schema_registry_url",
+    "webhook_secret",
 }
 
 
@@ -80,6 +83,16 @@ class Settings(BaseSettings):
     topic_prefix: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,100}$")] = Field(
         default="sprt", description="First part of every topic's name; sets installations on one cluster apart"
     )
+    commands_topic: Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")] | None = Field(
+        default=None,
+        description="A topic of its own for commands, so that only workers need to write the control topic",
+    )
+    command_rate: Annotated[float, Field(gt=0, le=1e6)] = Field(
+        default=20.0, description="Commands a second for one experiment; ten seconds' worth at once, more are rejected"
+    )
+    schema_registry_url: SecretStr | None = Field(
+        default=None, description="Address of a schema registry, to read Confluent frames; may hold `user:password@`"
+    )
     partitions: Annotated[int, Field(ge=1, le=10_000)] = Field(
         default=4, description="Partitions of every topic, fixed for life"
     )
@@ -115,6 +128,19 @@ class Settings(BaseSettings):
     console_allowed_hosts: tuple[str, ...] = Field(
         default=(), description="Names under which browsers reach the console; in a variable as a JSON list"
     )
+    webhook_url: str | None = Field(
+        default=None, description="Where the runner tells of verdicts: `https://`, or `http://` on this machine"
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="Key of the webhook's signatures, 16 characters or more"
+    )
+    webhook_allowed_hosts: tuple[str, ...] = Field(
+        default=(), description="The only hosts that the webhook may call; in a variable as a JSON list"
+    )
+    webhook_events: tuple[Literal["decision", "failed", "held", "disputed"], ...] = Field(
+        default=("decision", "failed", "held", "disputed"),
+        description="What the webhook tells of; in a variable as a JSON list",
+    )
     grafana_url: str | None = Field(default=None, description="Address of the Grafana that dashboards are published to")
     grafana_token: SecretStr | None = Field(default=None, description="Token of a service account of that Grafana")
     data: Path = Field(
@@ -122,6 +148,17 @@ class Settings(BaseSettings):
     )
     actor: str = Field(default_factory=_user, description="Who our commands claim to come from")
     log_format: Literal["text", "json"] = Field(default="text", description="How log lines are written to stderr")
+
+    @model_validator(mode="after")
+    def _commands_have_a_topic_of_their_own(self) -> Self:
+        others = {topic.name for topic in Topics(self.topic_prefix).all()} - {Topics(self.topic_prefix).control}
+        if self.commands_topic in others:
+            raise PydanticCustomError(
+                "commands_topic",
+                "commands_topic: given '{it}'; allowed: a topic of its own",
+                {"it": self.commands_topic},
+            )
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -154,7 +191,7 @@ class Settings(BaseSettings):
 
     def topics(self) -> Topics:
         """Return the catalog of topics of this installation."""
-        return Topics(self.topic_prefix)
+        return Topics(self.topic_prefix, self.commands_topic)
 
 
 class Origin(NamedTuple):
@@ -257,6 +294,8 @@ def _shown(value: object) -> str:
 
 def _problem(entry: Any) -> str:
     name = ".".join(str(step) for step in entry["loc"])
+    if not name:  # settings that are each right and do not fit together
+        return str(entry["msg"])
     if entry["type"] == "extra_forbidden":
         return f"{name}: no such setting; `waldstream settings` lists them all"
     given = "****" if name.split(".")[0] in _SECRETS else repr(entry["input"])

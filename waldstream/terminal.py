@@ -38,6 +38,8 @@ _ANSWERS: dict[int, tuple[str, ...]] = {
         "exporter.service:ExporterError",
         "grafana.port:PublishError",
         "redis:RedisError",
+        "schemas.registry:RegistryUnavailableError",
+        "schemas.registry:IncompatibleError",
     ),
 }
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from waldstream.settings import Settings
+from waldstream.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from console.app import ConsoleConfig
@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from exporter.service import ExporterConfig
     from processors.worker import WorkerConfig
     from producers.runner import RunnerConfig
+    from producers.webhooks import WebhookConfig
+    from schemas.registry import Registry
 
 
 class Wiring:
@@ -33,6 +35,8 @@ class Wiring:
             instance_id=given.worker_instance_id,
             metrics_host=given.metrics_host,
             metrics_port=given.worker_metrics_port,
+            registry=self.registry(),
+            command_rate=given.command_rate,
         )
 
     def runner(self) -> "RunnerConfig":
@@ -47,7 +51,30 @@ class Wiring:
             group=f"{given.app_id}-runner",
             metrics_host=given.metrics_host,
             metrics_port=given.runner_metrics_port,
+            webhook=self._webhook(),
         )
+
+    def registry(self) -> "Registry | None":
+        """Return the client of the schema registry, None if none is configured."""
+        from schemas.registry import Registry
+
+        url = self.settings.schema_registry_url
+        try:
+            return None if url is None else Registry(url.get_secret_value())
+        except ValueError as error:
+            raise SettingsError(f"schema_registry_url: {error}") from error
+
+    def _webhook(self) -> "WebhookConfig | None":
+        from producers.webhooks import WebhookConfig, WebhookError
+
+        given = self.settings
+        if given.webhook_url is None:
+            return None
+        secret = "" if given.webhook_secret is None else given.webhook_secret.get_secret_value()
+        try:
+            return WebhookConfig(given.webhook_url, secret, given.webhook_allowed_hosts, given.webhook_events)
+        except WebhookError as error:
+            raise SettingsError(f"settings of the webhook: {error}") from error
 
     def projector(self) -> "ProjectorConfig":
         """Return the configuration of a projector."""
@@ -76,6 +103,7 @@ class Wiring:
             group=f"{given.app_id}-exporter",
             metrics_host=given.metrics_host,
             metrics_port=given.exporter_metrics_port,
+            registry=self.registry(),
         )
 
     def console(self) -> "ConsoleConfig":

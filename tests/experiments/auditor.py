@@ -22,6 +22,7 @@ LIFE: dict[str, tuple[set[str], str | None]] = {
     "resumed": ({"PAUSED"}, "RUNNING"),
     "held": (_LIVE, None),
     "released": (_LIVE | {"HELD"}, None),
+    "unblinded": (_LIVE | {"HELD"}, None),
     "failed": (_LIVE, None),
     "decision": (_LIVE | {"HELD"}, "DECIDED"),
     "retrying": ({"DECIDED"}, None),

@@ -45,10 +45,8 @@ def test_a_command_in_the_wrong_state_is_told_what_is_allowed() -> None:
     reply = story.command("resume")
 
     assert (reply.status, reply.code) == ("rejected", "not_allowed")
-    assert (
-        reply.message
-        == "resume: not allowed while RUNNING; allowed: pause, stop, cancel, hold, release, source_done, source_failed"
-    )
+    allowed = "pause, stop, cancel, hold, release, unblind, source_done, source_failed"
+    assert reply.message == f"resume: not allowed while RUNNING; allowed: {allowed}"
 
 
 def test_a_command_for_an_unknown_experiment_leaves_no_state() -> None:
@@ -190,3 +188,35 @@ def test_cancel_ends_the_live_run_by_hand() -> None:
         story.decision.comment,
     ) == ("manual", "inconclusive", "budget cut")
     assert story.command("start").code == "not_allowed"
+
+
+def test_a_blinded_run_is_unblinded_once_and_with_a_reason() -> None:
+    story = Story()
+    story.run(blinded=True)
+    assert story.command("unblind").message.startswith("reason: given nothing")
+    reply = story.command("unblind", actor="ana", reason="the instrument broke")
+    again = story.command("unblind", reason="once more")
+
+    (told,) = [event for event in story.control if isinstance(event, events.Unblinded)]
+    assert (told.actor, told.reason, told.version) == ("ana", "the instrument broke", reply.version)
+    assert (reply.status, again.status, again.code) == ("accepted", "rejected", "not_allowed")
+    assert story.experiment.cold.is_unblinded
+    story.command("stop")
+    story.command("start")
+    assert not story.experiment.cold.is_unblinded
+
+
+def test_a_run_that_is_not_blinded_cannot_be_unblinded() -> None:
+    story = Story()
+    story.run()
+
+    assert "allowed: for blinded experiments" in story.command("unblind", reason="to see").message
+
+
+def test_an_archive_can_be_asked_for_once_a_run_is_over() -> None:
+    story = Story()
+    story.run()
+    assert story.command("archive").code == "not_allowed"
+    story.command("stop")
+
+    assert story.command("archive").status == "accepted"

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments import advance
-from experiments.columns import RawRecord, control_batch, definitions, observation_batch
+from experiments.columns import RawRecord, control_batch, observation_batch
 from schemas import avro, codecs, events
 from schemas.registry import Registry, RegistryUnavailableError
 from tests.experiments.story import Story, definition, plan_once
@@ -35,7 +35,6 @@ def test_a_definition_may_come_in_a_frame() -> None:
         registry = Registry(server.url)
         known = registry.register("sprt.control-waldstream.run", avro.committed()["run"][1])
         records = [RawRecord(0, story.now, None, codecs.encode_confluent(run, known))]
-        assert [it.experiment for it in definitions(records, registry)] == [definition()]
         batch = control_batch(story.partition, 0, 1, records, plan_once, registry=registry)
     _, emissions = advance(story.memory, batch)
 

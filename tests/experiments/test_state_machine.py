@@ -30,11 +30,11 @@ DESIGNS: tuple[dict[str, Any], ...] = (
     {"stop": _STALLS, "schedule": _QUEUED, "retry": {"max_attempts": 2, "backoff": "5s"}},
     {"stop": _STALLS, "schedule": {"every": "15s", "max_runs": 4, "overlap": "queue"}},
     {"stop": {"max_duration": "5s"}, "schedule": {"every": "10s", "max_runs": 3, "misfire": "skip", **_QUEUED}},
-    {"stop": {"max_samples": 12}, "health": {"gaps": "hold", "rejected": "hold", "drift": "off"}},
+    {"stop": {"max_samples": 12}, "blinded": True, "health": {"gaps": "hold", "rejected": "hold", "drift": "off"}},
     {"stop": {"max_samples": 12, "at_limit": "sign"}, "schedule": {"start_at": "2026-12-01T09:00:30Z"}},
     {"model": _ARMS, "stop": {"max_samples": 20}, "health": {"sample_ratio": "hold", "gaps": "hold"}},
 )
-PLAIN = ("start", "pause", "resume", "stop", "cancel", "retry", "hold", "release")
+PLAIN = ("start", "pause", "resume", "stop", "cancel", "retry", "hold", "release", "archive", "unblind")
 
 
 def definition(experiment_id: str, design: int) -> dict[str, Any]:

@@ -44,7 +44,8 @@ class World:
         """Append a record to the partition of its key, or to another."""
         at = partition_of(key, self.partitions) if partition is None else partition
         log = self._logs[topic, at]
-        log.append(RawRecord(len(log), self.now, None, value))
+        self.now += 1_000  # Kafka's clock counts milliseconds; two records may share one
+        log.append(RawRecord(len(log), self.now // 2_000 * 2_000, None, value))
 
     def waiting(self, topic: str, partition: int) -> list[RawRecord]:
         """Return the records that the partition's owner has not read."""
@@ -60,7 +61,7 @@ class World:
         if not records:
             return
         first = self._position(topic, partition)
-        batch = _batch(topic, partition, first, first + len(records), records)
+        batch = self._batch(topic, partition, first, first + len(records), records)
         if is_lost:
             advance(self.memories[partition], batch)
             return
@@ -90,6 +91,17 @@ class World:
     def observations(self, partition: int) -> list[RawRecord]:
         """Return every observation record of a partition."""
         return self._logs["observations", partition]
+
+    def _batch(self, topic: str, partition: int, first: int, following: int, records: Sequence[RawRecord]) -> Batch:
+        if topic == "control":
+            log = self._logs["observations", partition]
+            horizons = {it.offset: sum(other.timestamp <= it.timestamp for other in log) for it in records}
+            return control_batch(partition, first, following, records, plan_once, horizons=horizons)
+        if topic == "queues":
+            return queue_batch(partition, first, following, records)
+        if topic == "archives":
+            return archive_batch(partition, first, following, records)
+        return observation_batch(partition, first, following, records)
 
     def _has_strangers(self, partition: int) -> bool:
         states = [e.cold.state for e in self.memories[partition].experiments.values()]
@@ -143,13 +155,3 @@ class World:
 def _is_news(emissions: Emissions) -> bool:
     parts = (emissions.control, emissions.queues, emissions.grants, emissions.rejected, emissions.forwarded)
     return any(parts) or any((emissions.cold, emissions.hot, emissions.queue_rows, emissions.counts))
-
-
-def _batch(topic: str, partition: int, first: int, following: int, records: Sequence[RawRecord]) -> Batch:
-    if topic == "control":
-        return control_batch(partition, first, following, records, plan_once)
-    if topic == "queues":
-        return queue_batch(partition, first, following, records)
-    if topic == "archives":
-        return archive_batch(partition, first, following, records)
-    return observation_batch(partition, first, following, records)

@@ -1,5 +1,6 @@
 """Worker and exporter side by side: two folds of one log that must agree, whatever happens to the run."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,15 @@ def test_what_was_sent_twice_or_is_not_allowed_is_in_the_table_with_its_fate(cli
     assert table.loc[table["status"] == "rejected", "value"].tolist() == [0.5, 1.0]
     assert table.loc[table["status"] == "duplicate", "sequence"].tolist() == [4]
     assert sorted(table.loc[table["status"] == "applied", "sequence"]) == list(range(read.decision.n))
+
+
+def test_an_archive_that_was_lost_is_written_again_when_it_is_asked_for(client: Client) -> None:
+    client.run(definition(id="lost"))
+    feed(client, "lost", bits(0.7, 400))
+    folder, read = archived(client, "lost")
+    shutil.rmtree(folder)
+
+    assert client.archive("lost", reason="the disk was lost").status == "accepted"
+    until((folder / "experiment.json").exists)
+    assert verify(folder).ok
+    assert document.decoded((folder / "experiment.json").read_bytes()).decision == read.decision

@@ -66,6 +66,7 @@ class Installation:
         partitions: int = 2,
         *,
         replicas: int = 1,
+        has_own_commands: bool = False,
         launch: Callable[[dict[str, Any], Path], Worker] = Worker,
     ) -> None:
         self.kafka = {"bootstrap.servers": bootstrap}
@@ -73,7 +74,7 @@ class Installation:
         self.folder = folder
         self.partitions = partitions
         self.name = f"t{uuid4().hex[:8]}"
-        self.topics = Topics(self.name)
+        self.topics = Topics(self.name, f"{self.name}.commands" if has_own_commands else None)
         create_topics(self.kafka, self.topics, partitions, replicas)
         self.producer = Producer({**self.kafka, "linger.ms": 2, "log_level": 0, "enable.idempotence": True})
         self._workers: list[Worker] = []
@@ -88,6 +89,7 @@ class Installation:
         return {
             "kafka": self.kafka,
             "prefix": self.topics.prefix,
+            "commands": self.topics.commands_name,
             "partitions": self.partitions,
             "app_id": self.name,
             "session_seconds": 6.0,
@@ -126,7 +128,7 @@ class Installation:
     def command(self, event: events.Command) -> None:
         """Put a command into the log; it is there on return."""
         self.send(
-            self.topics.control,
+            self.topics.commands,
             codecs.encode_json(event),
             event.experiment_id,
             self.partition_of(event.experiment_id),

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from processors.worker import WorkerConfig, run
+from schemas.registry import Registry
 from schemas.topics import Topics
 
 
@@ -43,7 +44,9 @@ def main(given: dict[str, Any]) -> None:
     for name in given.pop("prepare", ()):
         module, _, function = name.partition(":")
         getattr(importlib.import_module(module), function)()
-    topics = Topics(given.pop("prefix"))
+    topics = Topics(given.pop("prefix"), given.pop("commands", None))
+    registry = given.pop("registry", None)
+    given["registry"] = None if registry is None else Registry(registry)
     run(WorkerConfig(topics=topics, kill_point=killing(*kill) if kill else None, **given))
 
 

@@ -77,6 +77,9 @@ def installed(kafka: str, redis_url: str, folder: Path, roles: Sequence[str]) ->
             argv = (sys.executable, "-m", "waldstream", role)
             log = folder / "logs" / f"{role}.log"
             children[role] = opened.enter_context(Child(f"{topics.prefix} {role}", argv, log=log, env=own))
+        if "worker" in roles:  # a command's own patience begins when there is somebody to answer it
+            log = folder / "logs" / "worker.log"
+            until(lambda: log.exists() and log.read_text().count("partition_taken_over") == PARTITIONS, 150)
         yield System(kafka, topics, own, folder)
     # Each was asked to end by SIGTERM and did so well.
     assert {role: child.returncode for role, child in children.items()} == dict.fromkeys(roles, 0)

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,14 +51,12 @@ def _file(folder: Path, key: str) -> str:
     ids=" ".join,
 )
 def test_an_unreachable_kafka_is_one_line_and_code_3(alone: dict[str, str], arguments: tuple[str, ...]) -> None:
-    begun = time.monotonic()
     result = run_waldstream(arguments, alone)
 
     assert result.returncode == 3, result.stderr
     assert len(result.stderr.strip().splitlines()) == 1, result.stderr
     assert alone["WALDSTREAM_KAFKA_BOOTSTRAP_SERVERS"] in result.stderr
     assert result.stdout == ""
-    assert time.monotonic() - begun < 30  # "within seconds", on a busy machine
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from waldstream import settings as settings_module
-from waldstream.terminal import Json, err, fail, out, print_json
+from waldstream.terminal import Json, RefusedError, err, fail, out, print_json
 from waldstream.wiring import Wiring
 
 app = typer.Typer()
@@ -33,11 +33,20 @@ def create_topics(json: Json = False) -> None:
 
 @schemas.command("check")
 def check_schemas(json: Json = False) -> None:
-    """Check that events are what their newest schemas say, and that all versions of each read one another."""
+    """Check that events are what their newest schemas say, and that all versions of each read one another.
+
+    A schema registry, if one is set, is asked whether it would take them.
+    """
     from schemas import avro
     from schemas.compatibility import all_problems
 
+    given = settings_module.load()
     problems = all_problems()
+    if (registry := Wiring(given).registry()) is not None:
+        with err.status("asking the schema registry"):
+            subjects = avro.subjects(given.topics())
+            refused = [name for name, schema in subjects.items() if not registry.is_compatible(name, schema)]
+        problems += [f"{name}: does not fit the versions that the registry has" for name in refused]
     if json:
         print_json({"ok": not problems, "problems": problems, "events": len(avro.BY_NAME)})
         if problems:
@@ -48,6 +57,22 @@ def check_schemas(json: Json = False) -> None:
         out.print(
             f"{len(avro.BY_NAME)} event types match their committed schemas; all versions of each read one another"
         )
+
+
+@schemas.command("register")
+def register_schemas(json: Json = False) -> None:
+    """Hand the newest schemas of observations and commands to the schema registry, and say under which ids."""
+    from schemas import avro
+
+    given = settings_module.load()
+    if (registry := Wiring(given).registry()) is None:
+        raise RefusedError("schema_registry_url: not given; allowed: the address of a schema registry")
+    ids = {subject: registry.register(subject, schema) for subject, schema in avro.subjects(given.topics()).items()}
+    if json:
+        print_json(ids)
+        return
+    for subject, schema_id in ids.items():
+        out.print(f"{subject}: {schema_id}")
 
 
 @app.command(rich_help_panel="Administration")

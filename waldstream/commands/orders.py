@@ -90,3 +90,17 @@ def cancel(experiment_id: Id, reason: Reason = None, json: Json = False) -> None
     """End the experiment, and its live run if there is one."""
     with client() as connection:
         answer(connection.cancel(experiment_id, reason=reason), json)
+
+
+@app.command(rich_help_panel="Experiments")
+def archive(experiment_id: Id, reason: Reason = None, json: Json = False) -> None:
+    """Have the archive of the newest run written if it is missing, and announced again if it stands."""
+    with client() as connection:
+        answer(connection.archive(experiment_id, reason=reason), json)
+
+
+@app.command(rich_help_panel="Experiments")
+def unblind(experiment_id: Id, reason: Reason = None, json: Json = False) -> None:
+    """Let the walk of a blinded run be seen before its decision; --reason is asked for."""
+    with client() as connection:
+        answer(connection.unblind(experiment_id, reason=reason), json)

@@ -7,9 +7,11 @@ import typer
 
 from waldstream import settings
 from waldstream.terminal import Json, RefusedError, out, print_json
+from waldstream.wiring import Wiring
 
 if TYPE_CHECKING:
     from producers.reading import Record
+    from schemas.registry import Registry
     from schemas.topics import Topics
 
 _ERRORS = "__sprt.errors."
@@ -34,9 +36,10 @@ def replay_rejected(
     given = settings.load()
     kafka, topics = given.kafka(), given.topics()
     partitions = range(partitions_of(kafka, topics.rejected))
+    registry = Wiring(given).registry()
     chosen, left = [], 0
     for record in _of_interest(reading.until_end(kafka, topics.rejected, partitions), topics, experiment, why):
-        if unnumbered or _is_numbered(record):
+        if unnumbered or _is_numbered(record, registry):
             chosen.append(record)
         else:
             left += 1
@@ -74,10 +77,10 @@ def _of_interest(
         yield record
 
 
-def _is_numbered(record: "Record") -> bool:
+def _is_numbered(record: "Record", registry: "Registry | None") -> bool:
     from schemas import codecs
 
     try:
-        return codecs.decode_observation(record.value).sequence is not None
+        return codecs.decode_observation(record.value, registry).sequence is not None
     except codecs.MalformedError:
         return False
