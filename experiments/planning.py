@@ -5,6 +5,7 @@ the design from the stored thresholds and never solve again.
 """
 
 import hashlib
+import json
 import math
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -50,25 +51,33 @@ def plan(given: dict[str, Any]) -> Solution | Refusal:
 
 
 def solve(definition: ExperimentDefinition) -> Solution:
-    """Return the thresholds of the definition's design and their certificate.
+    """Return the thresholds of the definition's design and their certificate; equal designs are solved once.
 
     Raises
     ------
     sprt.SprtError
         If no thresholds keep the constraints.
     """
-    design = _design(definition, definition.errors.thresholds)
     stored = definition.stored()
+    parts = rfc8785.dumps({part: stored[part] for part in ("model", "errors", "stop")})
+    lower, upper, certificate = _solved(parts)
     return Solution(
         definition=stored,
-        design_digest=digest({part: stored[part] for part in ("model", "errors", "stop")}),
+        design_digest=hashlib.sha256(parts).hexdigest(),
         definition_digest=digest(stored),
-        lower=_finite(design.lower),
-        upper=_finite(design.upper),
-        certificate=_plain(
-            asdict(design.certificate) | {"planned": _planned(design), "warnings": list(cautions(design))}
-        ),
+        lower=lower,
+        upper=upper,
+        certificate=json.loads(certificate),
     )
+
+
+@lru_cache(maxsize=256)
+def _solved(parts: bytes) -> tuple[float | None, float | None, str]:
+    """Return thresholds and certificate (JSON) of a design, given as the canonical JSON of its three parts."""
+    definition = ExperimentDefinition.model_validate({"id": "design", **json.loads(parts)})
+    design = _design(definition, definition.errors.thresholds)
+    certificate = _plain(asdict(design.certificate) | {"planned": _planned(design), "warnings": list(cautions(design))})
+    return _finite(design.lower), _finite(design.upper), json.dumps(certificate)
 
 
 def _planned(design: sprt.Design) -> dict[str, Any]:
