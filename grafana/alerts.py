@@ -6,7 +6,7 @@ An alert is an expression, a comparison and a number, so that both systems can s
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from grafana.promql import counter, gauge
+from grafana.promql import counter, gauge, grown
 
 #: The page that holds the entry of each alert, under a heading that is its name.
 RUNBOOK: Final = "docs/07-grafana.md"
@@ -60,14 +60,7 @@ class Alert:
 
 
 def _grown(name: str, over: str, *matchers: str, by: str = "") -> str:
-    """Return by how much a counter grew; one that is younger than that counts in full.
-
-    `increase` alone takes the first sample of a series for its beginning: what a process counted before its first
-    scrape would raise no alert.
-    """
-    it = counter(name, *matchers)
-    grown = f"{it} unless {it} offset {over} or increase({it}[{over}])"
-    return f"sum{f' by ({by}) ' if by else ''}({grown})"
+    return f"sum{f' by ({by}) ' if by else ''}({grown(counter(name, *matchers), over)})"
 
 
 _SAMPLES = gauge("sprt_samples")

@@ -67,19 +67,28 @@ def per_second(name: str, by: Iterable[str] = (), *matchers: str) -> str:
 
 def in_range(name: str, by: Iterable[str] = (), *matchers: str) -> str:
     """Return by how much a counter grew in the time that the dashboard shows."""
-    return f"sum{_by(name, by)}(increase({counter(name, *CHOSEN, *matchers)}[$__range]))"
+    return f"sum{_by(name, by)}({grown(counter(name, *CHOSEN, *matchers), '$__range')})"
+
+
+def grown(selector: str, over: str) -> str:
+    """Return by how much each series of a counter grew; one that is younger than that counts in full.
+
+    `increase` alone takes the first sample of a series for its beginning, so what a process counted before its first
+    scrape would be missing.
+    """
+    return f"{selector} unless {selector} offset {over} or increase({selector}[{over}])"
 
 
 def count_in_range(name: str, *matchers: str) -> str:
     """Return how many values a histogram took in the time that the dashboard shows."""
-    return f"sum(increase({_selector(name, 'histogram', '_count', (*CHOSEN, *matchers))}[$__range]))"
+    return f"sum({grown(_selector(name, 'histogram', '_count', (*CHOSEN, *matchers)), '$__range')})"
 
 
 def quantile(q: float, name: str, over: str = "$__rate_interval") -> str:
     """Return the quantile of what a histogram took in lately."""
     buckets = _selector(name, "histogram", "_bucket", CHOSEN)
-    function = "rate" if over == "$__rate_interval" else "increase"
-    return f"histogram_quantile({q:g}, sum by (le) ({function}({buckets}[{over}])))"
+    taken = f"rate({buckets}[{over}])" if over == "$__rate_interval" else grown(buckets, over)
+    return f"histogram_quantile({q:g}, sum by (le) ({taken}))"
 
 
 def _selector(name: str, kind: str, suffix: str, matchers: Iterable[str]) -> str:

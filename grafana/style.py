@@ -92,6 +92,7 @@ def number(
         .description(description)
         .datasource(PROMETHEUS)
         .unit(unit)
+        .decimals(0)  # `increase` extrapolates: three events in a minute may look like 3.07
         .height(height)
         .span(width)
         .thresholds(_thresholds(steps))
@@ -112,6 +113,7 @@ def bars(
         .description(description)
         .datasource(PROMETHEUS)
         .unit(unit)
+        .decimals(0)
         .min(0)
         .height(8)
         .span(width)

@@ -77,11 +77,11 @@ def _topics() -> Iterable[str]:
 
 
 def _metrics() -> Iterable[str]:
-    yield "| metric | kind | labels | what it says |"
-    yield "|---|---|---|---|"
+    yield "| metric | kind | labels | of | what it says |"
+    yield "|---|---|---|---|---|"
     for metric in METRICS:
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        yield f"| `{metric.name}` | {metric.kind} | {labels} | {metric.help} |"
+        yield f"| `{metric.name}` | {metric.kind} | {labels} | {', '.join(metric.roles)} | {metric.help} |"
 
 
 def _events() -> Iterable[str]:

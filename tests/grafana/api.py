@@ -1,4 +1,4 @@
-"""The part of Grafana's HTTP API that publishing uses, as its reference describes it: paths, methods, bodies, answers.
+"""The part of Grafana's HTTP API that publishing uses, as its OpenAPI describes it: paths, methods, bodies, answers.
 
 It keeps what it is given, adds what Grafana adds, and refuses what Grafana refuses; whatever it has no route for it
 notes in `violations`.
@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.grafana import bodies
 
 TOKEN = "glsa_a-token-of-a-service-account"  # noqa: S105  of the server below
 Answer = tuple[int, Any]
@@ -37,6 +39,8 @@ class GrafanaApi:
         """Return the status and the body of the answer."""
         for wanted, pattern, handle in ROUTES:
             if wanted == method and (found := re.fullmatch(pattern, path)):
+                if (wrong := bodies.fault(method, path, body)) is not None:
+                    return self.refuse(400, f"{method} {path}: {wrong}")
                 if method != "GET":
                     self.writes.append(f"{method} {path}")
                 return handle(self, found[1] if found.groups() else "", query, body)

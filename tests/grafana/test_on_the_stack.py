@@ -5,14 +5,19 @@ What stays empty is listed with its reason.
 
 import contextlib
 import math
+import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from jsonata import Jsonata
 from prometheus_client.parser import text_string_to_metric_families
 
 from exporter.verify import verify
+from grafana.asked import Sources
+from grafana.build import DASHBOARDS
+from grafana.pictures import draw
 from schemas.metrics import BY_NAME, METRICS, ROLES, Role
 from tests.grafana.asking import (
     Asked,
@@ -86,6 +91,16 @@ def test_no_rule_fires_but_that_of_the_rejected_record(watched: Watched) -> None
 
     assert {rule["name"] for rule in found if rule["state"] == "firing"} <= {"WaldstreamRecordsRejected"}
     assert {rule["health"] for rule in found} == {"ok"}
+
+
+def test_every_dashboard_can_be_drawn_and_the_drawing_is_in_the_documentation(watched: Watched, tmp_path: Path) -> None:
+    now = time.time()
+    drawn = draw(Sources(watched.prometheus, watched.console, None, now - 60, now), tmp_path)
+
+    assert [path.stem for path in drawn] == list(DASHBOARDS)
+    for path in drawn:
+        assert path.read_bytes().startswith(b"\x89PNG")
+        assert (Path(__file__).parents[2] / "docs/images" / path.name).is_file()
 
 
 @pytest.mark.parametrize("role", ROLES)

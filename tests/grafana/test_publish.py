@@ -66,6 +66,23 @@ def test_everything_is_created_once_and_then_left_alone(grafana: GrafanaApi) -> 
     assert len(grafana.writes) == written
 
 
+@pytest.mark.parametrize(
+    ("request_", "wrong"),
+    [
+        (("POST", "/api/folders", {"title": "A", "uid": "a", "colour": "red"}), "colour"),
+        (("POST", "/api/annotations", {"tags": []}), "text"),
+        (("PUT", "/api/v1/provisioning/alert-rules/a", {"title": "A"}), "condition"),
+        (("GET", "/api/folders/a", {}), "no body"),
+    ],
+)
+def test_a_body_that_grafana_does_not_describe_is_a_violation(request_: tuple[str, str, Any], wrong: str) -> None:
+    api = GrafanaApi()
+    method, path, body = request_
+
+    assert api.answer(method, path, {}, body)[0] == 400
+    assert wrong in api.violations[0]
+
+
 def test_a_dry_run_says_the_same_and_writes_nothing(grafana: GrafanaApi) -> None:
     foreseen = publish(grafana.url, TOKEN, dry_run=True, sources=SOURCES)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from grafana import GENERATED
 from grafana.scrape import config
 from processors.topics import create_topics
 from producers.client import Client
-from schemas.metrics import ROLES
+from schemas.metrics import ROLES, Role
 from schemas.topics import Topics
 from stack.ports import free_port
 from stack.process import Child
@@ -37,6 +37,10 @@ class Watched:
     opened: contextlib.ExitStack = field(repr=False)
 
     @property
+    def kafka(self) -> dict[str, str]:
+        return {"bootstrap.servers": self.environment["WALDSTREAM_KAFKA_BOOTSTRAP_SERVERS"]}
+
+    @property
     def archives(self) -> Path:
         return self.folder / "archives"
 
@@ -50,8 +54,8 @@ class Watched:
 
 
 @contextlib.contextmanager
-def watching(kafka: str, redis_url: str, folder: Path) -> Iterator[Watched]:
-    """Inside the block all roles run on topics of their own and answer Prometheus; nothing is defined yet."""
+def watching(kafka: str, redis_url: str, folder: Path, roles: Sequence[Role] = ROLES) -> Iterator[Watched]:
+    """Inside the block the roles run on topics of their own and answer Prometheus; nothing is defined yet."""
     given = {"bootstrap.servers": kafka}
     ports = {role: free_port() for role in (*ROLES, "second")}
     topics, console = Topics(f"t{folder.name[-6:]}{ports['worker']}"), free_port()
@@ -77,9 +81,9 @@ def watching(kafka: str, redis_url: str, folder: Path) -> Iterator[Watched]:
         client = opened.enter_context(Client(given, topics))
         address = f"http://127.0.0.1:{console}"
         watched = Watched(folder, topics, own, ports, address, server.url, client, opened)
-        for role in ROLES:
+        for role in roles:
             watched.start(role)
-        until(lambda: values(server.url, 'sum(up{job=~"waldstream-.+"})') == [float(len(ROLES))], 120)
+        until(lambda: values(server.url, 'sum(up{job=~"waldstream-.+"})') == [float(len(roles))], 120)
         yield watched
 
 

@@ -1,6 +1,8 @@
 """Grafana's dashboards: written as files, checked against the code, published over the API."""
 
-from typing import Annotated
+import time
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 from rich.table import Table
@@ -11,6 +13,8 @@ from waldstream.terminal import Json, RefusedError, fail, out, print_json
 app = typer.Typer()
 dashboards = typer.Typer(help="Grafana's dashboards and alert rules.", no_args_is_help=True)
 app.add_typer(dashboards, name="dashboards", rich_help_panel="Administration")
+
+_PROMETHEUS: Final = "http://127.0.0.1:9090"
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 Decisions = Annotated[bool, typer.Option("--decisions", help="Mark every decision on the dashboard, too.")]
@@ -42,6 +46,35 @@ def check_files(json: Json = False) -> None:
         fail("\n".join((*stale, "differ from the code; `waldstream dashboards build` writes them")))
     else:
         out.print("the generated files are up to date")
+
+
+@dashboards.command("pictures")
+def draw_pictures(
+    folder: Annotated[Path, typer.Argument(help="Where the pictures go.")] = Path("docs/images"),
+    prometheus: Annotated[str, typer.Option(help="Address of a Prometheus that scrapes the roles.")] = _PROMETHEUS,
+    minutes: Annotated[int, typer.Option(min=1, help="How far back they look.")] = 5,
+    json: Json = False,
+) -> None:
+    """Draw what every panel shows at this moment, one picture of each dashboard."""
+    given = settings.load()
+    try:
+        from grafana.pictures import draw
+    except ImportError as error:
+        raise RefusedError(f"{error.name} is not installed; `pip install 'waldstream[dev]'` brings it") from error
+    from grafana.asked import Sources
+
+    token = None if given.console_token is None else given.console_token.get_secret_value()
+    end = time.time()
+    console = f"http://{given.console_host}:{given.console_port}"
+    try:
+        drawn = draw(Sources(prometheus.rstrip("/"), console, token, end - 60 * minutes, end), folder)
+    except OSError as error:
+        raise RefusedError(f"Prometheus at {prometheus} or the console at {console}: {error}") from error
+    written = [str(path) for path in drawn]
+    if json:
+        print_json(written)
+    else:
+        out.print("\n".join(written))
 
 
 @dashboards.command("publish")
