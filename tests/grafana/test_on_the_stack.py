@@ -39,6 +39,7 @@ pytestmark = [pytest.mark.stack, installed]
 #: What has no value in this installation, and why.
 EMPTY = {
     "WaldstreamExperimentStuck": "it looks ten minutes back; test_queries asks it with an hour of data",
+    "WaldstreamRegistryAway": "no schema registry is set here; its series begins with the first wait for one",
 }
 
 #: Experiments whose run is open, after `demonstrate`.
