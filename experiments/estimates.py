@@ -6,14 +6,15 @@ computes them for the archive, from the same design.
 
 from typing import Any
 
+import sprt
 from experiments.memory import Experiment
 
 
 def naive_estimate(experiment: Experiment) -> dict[str, Any]:
     """Return the maximum-likelihood estimate of the tested parameter, biased by the stopping and labelled so."""
-    family, n, total = experiment.design.model, experiment.hot.statistic.n, experiment.hot.total
-    if n == 0 or (family.parameter == "rate" and family.name == "exponential" and total <= 0):
-        naive = None
-    else:
-        naive = n / total if family.name == "exponential" else total / n
-    return {"parameter": family.parameter, "naive": naive, "note": "maximum likelihood, biased by the stopping rule"}
+    model = experiment.design.model
+    return {
+        "parameter": model.parameter,
+        "naive": sprt.naive_estimate(model, experiment.hot.statistic),
+        "note": "maximum likelihood, biased by the stopping rule",
+    }

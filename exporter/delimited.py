@@ -30,7 +30,7 @@ def _cells(column: pa.Array) -> pa.Array:
     if pa.types.is_floating(kind):
         cells = _by_value(column, repr)
     elif pa.types.is_string(kind):
-        cells = _by_value(column, lambda text: _quoted(guarded(text)))
+        cells = _by_value(column, lambda text: quoted(guarded(text)))
     elif pa.types.is_timestamp(kind):
         cells = _utc(column)
     else:
@@ -57,7 +57,8 @@ def _by_value(column: pa.Array, write: Callable[[Any], str]) -> pa.Array:
     return written.take(encoded.indices)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a cell in quotes where RFC 4180 asks for them."""
     if any(character in text for character in '",\r\n') or text != text.strip():
         return '"' + text.replace('"', '""') + '"'
     return text

@@ -8,6 +8,8 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.compute as pc
 
 import sprt
@@ -33,7 +35,8 @@ def estimates(
         found = {"unavailable": {"estimate": str(error)}}
     given = {name: value for name, value in decision.estimate.items() if value is not None}
     halves = {"naive_first_half": first, "naive_second_half": second}
-    return {name: _plain(value) for name, value in {**found, **given, **halves}.items()}
+    block = {**found, **given, **halves, **_arms(design, observations)}
+    return {name: _plain(value) for name, value in block.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -45,15 +48,40 @@ def _plain(value: Any) -> Any:
 
 
 def _halves(design: sprt.Design, n: int, observations: Observations) -> tuple[float | None, float | None]:
-    """Return the naive estimate over the first n // 2 observations and over the rest, where a mean is one."""
-    if n < 2 or not isinstance(design.model, ExponentialFamily):
+    """Return the naive estimate over the observations up to n // 2 and over the rest, where they exist."""
+    if n < 2:
         return None, None
-    sums = np.zeros(2)
-    for chunk in observations.chunks(("n", "value")):
+    first, second = sprt.init(design), sprt.init(design)
+    for chunk in observations.chunks(("n", "arm", "value")):
         applied = chunk.filter(pc.is_valid(chunk["n"]))
         is_late = applied["n"].to_numpy() > n // 2
-        sums += np.bincount(is_late, weights=applied["value"].to_numpy(), minlength=2)
-    means = [float(sums[0]) / (n // 2), float(sums[1]) / (n - n // 2)]
-    if design.model.name == "exponential":
-        means = [1 / mean if mean > 0 else math.inf for mean in means]
-    return means[0], means[1]
+        first = _moved(design, first, applied, ~is_late)
+        second = _moved(design, second, applied, is_late)
+    return sprt.naive_estimate(design.model, first), sprt.naive_estimate(design.model, second)
+
+
+def _moved(design: sprt.Design, state: sprt.State, rows: pa.RecordBatch, chosen: npt.NDArray[np.bool_]) -> sprt.State:
+    """Return the state after the chosen rows, whatever rule they would meet."""
+    if not chosen.any():
+        return state
+    values = rows["value"].to_numpy()[chosen]
+    if isinstance(design.model, ExponentialFamily):  # the sum is all there is to it
+        total = float(values.sum() - design.model.centre * len(values))
+        counts = tuple(count + round(total) for count in state.counts)
+        return state._replace(n=state.n + len(values), counts=counts, sums=tuple(it + total for it in state.sums))
+    arms = pc.index_in(rows["arm"], pa.array(["a", "b"])).cast(pa.int8()).fill_null(-1).to_numpy()[chosen]
+    walk = design.model.walk(state, values, arms if design.model.has_arms else None, two_sided=design.is_two_sided)
+    n, counts, sums, waiting = walk.at(len(values) - 1)
+    return sprt.State(n, 0.0, 0.0, counts, sums, waiting)
+
+
+def _arms(design: sprt.Design, observations: Observations) -> dict[str, int]:
+    """Return how many values of each arm were applied, nothing for a family without arms."""
+    if not design.model.has_arms:
+        return {}
+    found = {"n_a": 0, "n_b": 0}
+    for chunk in observations.chunks(("arm", "status")):
+        applied = chunk.filter(pc.equal(chunk["status"], "applied"))["arm"]
+        for arm in "ab":
+            found[f"n_{arm}"] += int(pc.sum(pc.equal(applied, arm)).as_py() or 0)
+    return found

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from exporter import document, formats
-from exporter.archive import Entry, decision_of, started_of
+from exporter.archive import Entry, decision_of, defined_of, started_of
 from exporter.collect import collect, span
 from exporter.document import DocumentError
-from exporter.folder import Written, aside, existing, publish
+from exporter.folder import Progress, Written, aside, existing, publish
 from exporter.source import Range, StoppedError, committed_reader, observations
 from schemas import events
 from schemas.codecs import Resolver
@@ -37,15 +37,22 @@ class Exporter:
         group: str,
         stop: threading.Event,
         *,
+        paper: formats.Paper = "a4",
         registry: Resolver | None = None,
     ) -> None:
+        self._paper = paper
         self._topics = topics
         self._archives = archives
         self._stop = stop
         self._registry = registry
         self._reader = committed_reader(kafka, group)
 
-    def export(self, timeline: tuple[Entry, ...], chosen: tuple[str, ...] | None = None) -> Exported:
+    def export(
+        self,
+        timeline: tuple[Entry, ...],
+        chosen: tuple[str, ...] | None = None,
+        progress: Progress = lambda _: None,
+    ) -> Exported:
         """Return the run's archive, written now unless it stands already for the same decision.
 
         Parameters
@@ -54,6 +61,8 @@ class Exporter:
             The run's control records, the decision last.
         chosen
             The formats; None takes those of the definition.
+        progress
+            Called with the name of each step as it is done: `begun`, `folded`, those of `folder.publish`.
 
         Raises
         ------
@@ -63,18 +72,26 @@ class Exporter:
             If the process is to end.
         """
         decision = decision_of(timeline)
-        if (found := self._standing(decision)) is not None:
+        wanted = chosen or tuple(defined_of(timeline).definition["export"]["formats"])
+        if (found := self._standing(decision, wanted)) is not None:
             return Exported(found, "existing")
         with aside(self._archives, decision.experiment_id, decision.run) as folder:
-            if (found := self._standing(decision)) is not None:  # another exporter was faster
+            if (found := self._standing(decision, wanted)) is not None:  # another exporter was faster
                 return Exported(found, "existing")
+
+            def go_on(step: str) -> None:
+                progress(step)
+                if self._stop.is_set():
+                    raise StoppedError
+
+            go_on("begun")
             started = started_of(timeline)
             part = Range(self._topics.observations, started.partition or 0, *span(started, decision))
             batches = observations(self._reader, part, decision.experiment_id, self._stop)
             topics = (self._topics.observations, self._topics.control)
             archive = collect(timeline, batches, folder / formats.TABLE, *topics, registry=self._registry)
-            wanted = chosen or archive.definition["export"]["formats"]
-            written = publish(archive, folder, self._archives, wanted, self._go_on)
+            go_on("folded")
+            written = publish(archive, folder, self._archives, wanted, progress=go_on, paper=self._paper)
         if archive.dispute is not None:
             return Exported(written, "disputed", archive.dispute.differences)
         return Exported(written, "written")
@@ -83,8 +100,8 @@ class Exporter:
         """Leave Kafka."""
         self._reader.close()
 
-    def _standing(self, decision: events.Decision) -> Written | None:
-        """Return the complete archive of this very decision, if there is one."""
+    def _standing(self, decision: events.Decision, wanted: tuple[str, ...]) -> Written | None:
+        """Return the complete archive of this very decision if there is one, and if it has the formats."""
         found = existing(self._archives, decision.experiment_id, decision.run)
         if found is None:
             return None
@@ -92,8 +109,5 @@ class Exporter:
             read = document.decoded((self._archives / found.location / formats.DOCUMENT).read_bytes())
         except (DocumentError, FileNotFoundError):
             return None
-        return found if read.decision == decision else None
-
-    def _go_on(self, _step: str) -> None:
-        if self._stop.is_set():
-            raise StoppedError
+        present = {path.name for path in (self._archives / found.location).iterdir()}
+        return found if read.decision == decision and formats.files_of(wanted) <= present else None

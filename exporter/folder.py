@@ -17,7 +17,8 @@ import msgspec
 
 from exporter import manifest
 from exporter.archive import Archive
-from exporter.formats import write
+from exporter.disk import flush
+from exporter.formats import Paper, write
 from schemas.codecs import EXPERIMENT_ID
 
 _ASIDE: Final = ".partial"
@@ -85,7 +86,13 @@ def aside(archives: Path, experiment_id: str, run: int) -> Iterator[Path]:
 
 
 def publish(
-    archive: Archive, aside_folder: Path, archives: Path, formats: Iterable[str], progress: Progress = lambda _: None
+    archive: Archive,
+    aside_folder: Path,
+    archives: Path,
+    formats: Iterable[str],
+    *,
+    progress: Progress = lambda _: None,
+    paper: Paper = "a4",
 ) -> Written:
     """Write the archive's files into its folder aside and make it appear at its place, whole.
 
@@ -104,9 +111,9 @@ def publish(
     """
     place = location(archive.experiment_id, archive.run)
     files = {}
-    for path in write(archive, aside_folder, formats):
+    for path in write(archive, aside_folder, formats, paper):
         progress(f"written {path.name}")
-        _flush(path)
+        flush(path)
         progress(f"flushed {path.name}")
         files[path.name] = manifest.listed(path)
     data = manifest.encoded(
@@ -120,19 +127,24 @@ def publish(
         )
     )
     (aside_folder / manifest.NAME).write_bytes(data)
-    _flush(aside_folder / manifest.NAME)
+    flush(aside_folder / manifest.NAME)
     progress("manifest")
-    _flush(aside_folder)
+    appear(aside_folder, archives, place, progress)
+    return Written(place, manifest.digest_of(data), archive.dispute is not None)
+
+
+def appear(aside_folder: Path, archives: Path, place: str, progress: Progress = lambda _: None) -> None:
+    """Make a folder whose files are flushed appear at its place, whole; an archive that stands there is set aside."""
+    flush(aside_folder)
     progress("folder")
     target = archives / place
     target.parent.mkdir(parents=True, exist_ok=True)
     _set_aside(target)
     aside_folder.rename(target)
     progress("renamed")
-    _flush(target.parent)
-    _flush(archives)
+    flush(target.parent)
+    flush(archives)
     progress("parent")
-    return Written(place, manifest.digest_of(data), archive.dispute is not None)
 
 
 def _set_aside(target: Path) -> None:
@@ -144,11 +156,3 @@ def _set_aside(target: Path) -> None:
     except (OSError, msgspec.DecodeError):
         digest = f"unreadable-{target.stat().st_mtime_ns}"
     target.rename(target.with_name(f"{target.name}~{digest[:32]}"))
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

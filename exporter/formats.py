@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import pyarrow as pa
 
-from exporter import document
+from exporter import document, latex
 from exporter.archive import Archive
 from exporter.delimited import csv_chunks
 from exporter.observations import COLUMNS
@@ -17,7 +17,8 @@ from exporter.workbook import write_workbook
 TABLE: Final = "observations.parquet"
 DOCUMENT: Final = "experiment.json"
 
-Writer = Callable[[Archive, pa.Table, Path], None]
+Paper = Literal["a4", "us-letter"]
+Writer = Callable[[Archive, pa.Table, Path, Paper], None]
 
 
 def observations_csv(archive: Archive) -> Iterable[bytes]:
@@ -30,6 +31,16 @@ def walk_csv(points: pa.Table) -> Iterable[bytes]:
     return csv_chunks(points.column_names, points.to_batches())
 
 
+def table_tex(archive: Archive) -> Iterable[bytes]:
+    """Return the LaTeX table in one chunk."""
+    yield latex.table(archive).encode()
+
+
+def references_bib(archive: Archive) -> Iterable[bytes]:
+    """Return the BibTeX entries in one chunk."""
+    yield latex.bibliography(archive).encode()
+
+
 def _stream(path: Path, chunks: Iterable[bytes]) -> None:
     with path.open("wb") as stream:
         stream.writelines(chunks)
@@ -38,17 +49,26 @@ def _stream(path: Path, chunks: Iterable[bytes]) -> None:
 #: The files of each format beside the table and the document, which every archive has: they are its proof.
 FILES: Final[Mapping[str, Mapping[str, Writer]]] = {
     "csv": {
-        "observations.csv": lambda archive, _, path: _stream(path, observations_csv(archive)),
-        "walk.csv": lambda _, points, path: _stream(path, walk_csv(points)),
+        "observations.csv": lambda archive, _, path, __: _stream(path, observations_csv(archive)),
+        "walk.csv": lambda _, points, path, __: _stream(path, walk_csv(points)),
     },
     "json": {},
     "parquet": {},
-    "xlsx": {"workbook.xlsx": write_workbook},
-    "pdf": {"report.pdf": lambda archive, points, path: _stream(path, [pdf(archive, points)])},
+    "xlsx": {"workbook.xlsx": lambda archive, points, path, _: write_workbook(archive, points, path)},
+    "pdf": {
+        "report.pdf": lambda archive, points, path, paper: _stream(path, [pdf(archive, points, paper)]),
+        "table.tex": lambda archive, _, path, __: _stream(path, table_tex(archive)),
+        "references.bib": lambda archive, _, path, __: _stream(path, references_bib(archive)),
+    },
 }
 
 
-def write(archive: Archive, folder: Path, formats: Iterable[str]) -> Iterable[Path]:
+def files_of(formats: Iterable[str]) -> set[str]:
+    """Return the names of the files that an archive in these formats has, without its manifest."""
+    return {TABLE, DOCUMENT, *(file for name in formats for file in FILES[name])}
+
+
+def write(archive: Archive, folder: Path, formats: Iterable[str], paper: Paper = "a4") -> Iterable[Path]:
     """Write the files of the formats into the folder and yield each as soon as it is there, the table first.
 
     Raises
@@ -64,5 +84,5 @@ def write(archive: Archive, folder: Path, formats: Iterable[str]) -> Iterable[Pa
     for name in FILES:
         if name in set(formats):
             for file, writer in FILES[name].items():
-                writer(archive, points, folder / file)
+                writer(archive, points, folder / file, paper)
                 yield folder / file

@@ -62,6 +62,11 @@ def _result(archive: Archive) -> tuple[Number, ...]:
     decision = archive.decision
     return (
         Number("n", "Observations applied, n", decision.n),
+        *(
+            Number(key, f"Observations applied in arm {key[-1]}", archive.estimates[key])
+            for key in ("n_a", "n_b")
+            if key in archive.estimates
+        ),
         Number("llr", "Log-likelihood ratio at the stop", decision.llr, "nats"),
         Number("overshoot", "Overshoot past the crossed line", _overshoot(archive), "nats"),
         Number("p_value", "Always-valid p", decision.p_value, note=decision.p_kind),

@@ -21,8 +21,11 @@ from experiments.times import moment
 from exporter.announce import Announcer
 from exporter.archive import Entry, decision_of
 from exporter.export import Exporter
+from exporter.folder import Progress
+from exporter.formats import Paper
 from exporter.history import History
 from exporter.instruments import Instruments
+from exporter.reporter import ReportPlan, keep_reporting
 from exporter.source import Range, StoppedError, committed_reader, everything
 from schemas.instruments import new_registry, serving
 from schemas.registry import Registry, RegistryUnavailableError
@@ -31,6 +34,7 @@ from schemas.topics import Topics
 _FIRST_RETRY: Final = 1.0
 _LONGEST_RETRY: Final = 60.0
 _COMMIT_EVERY: Final = 5.0
+_PATIENCE: Final = 10.0  # for a report that is being written when the process is to end
 
 log = structlog.get_logger("exporter")
 
@@ -53,6 +57,10 @@ class ExporterConfig:
         The consumer group; its members share the partitions.
     formats
         Which formats to write; None takes those of each definition.
+    paper
+        Paper size of the reports.
+    plan
+        When reports over all runs of a period are due, None for never.
     metrics_port
         Port of `/metrics`, None for none.
     registry
@@ -65,6 +73,8 @@ class ExporterConfig:
     archives: Path
     group: str = "waldstream-exporter"
     formats: tuple[str, ...] | None = None
+    paper: Paper = "a4"
+    plan: ReportPlan | None = None
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = None
     registry: Registry | None = None
@@ -91,10 +101,22 @@ def run(config: ExporterConfig) -> None:
             signal.signal(number, handler)
 
 
-def serve(config: ExporterConfig, stop: threading.Event) -> None:
-    """Write archives until `stop` is set."""
+def serve(config: ExporterConfig, stop: threading.Event, progress: Progress = lambda _: None) -> None:
+    """Write archives, and the reports that fall due, until `stop` is set.
+
+    Parameters
+    ----------
+    progress
+        Called with the name of each step of an archive as it is done: `begun`, `folded`, those of `folder.publish`,
+        `announced`, `committed`.
+    """
     registry = new_registry()
-    follower = _Follower(config, stop, Instruments(registry))
+    follower = _Follower(config, stop, Instruments(registry), progress)
+    reporting = None
+    if config.plan is not None:
+        told = (config.plan, config.kafka, config.topics, stop)
+        reporting = threading.Thread(target=keep_reporting, args=told, name="reports", daemon=True)
+        reporting.start()
     try:
         with serving(registry, config.metrics_host, config.metrics_port):
             follower.follow()
@@ -104,20 +126,31 @@ def serve(config: ExporterConfig, stop: threading.Event) -> None:
         raise ExporterError(f"exporter: Kafka: {error.args[0].str()}") from error
     finally:
         follower.close()
+        if reporting is not None and stop.is_set():
+            reporting.join(_PATIENCE)
 
 
 class _Follower:
     """The consumer of the control topic, with the history of each partition that it owns."""
 
-    def __init__(self, config: ExporterConfig, stop: threading.Event, instruments: Instruments) -> None:
+    def __init__(
+        self, config: ExporterConfig, stop: threading.Event, instruments: Instruments, progress: Progress
+    ) -> None:
         self._config = config
+        self._progress = progress
         self._stop = stop
         self._instruments = instruments
         self._histories: dict[int, History] = {}
         self._committed: dict[int, int] = {}
         self._next_commit = 0.0
         self._exporter = Exporter(
-            config.kafka, config.topics, config.archives, f"{config.group}-reader", stop, registry=config.registry
+            config.kafka,
+            config.topics,
+            config.archives,
+            f"{config.group}-reader",
+            stop,
+            paper=config.paper,
+            registry=config.registry,
         )
         self._announcer = Announcer(config.kafka, config.topics, config.partitions, config.archives)
         self._consumer = Consumer(
@@ -174,6 +207,7 @@ class _Follower:
         if timeline is not None and offset >= self._committed[partition]:
             self._archive(timeline)
             self._commit(partition, offset + 1)
+            self._progress("committed")
         if history.wanted is not None and offset >= self._committed[partition]:
             if (timeline := self._timeline_before(partition, offset, history.wanted)) is not None:
                 self._archive(timeline)
@@ -196,7 +230,7 @@ class _Follower:
         run = {"experiment": decision.experiment_id, "run": decision.run}
         while True:
             try:
-                done = self._exporter.export(timeline, self._config.formats)
+                done = self._exporter.export(timeline, self._config.formats, self._progress)
                 break
             except (OSError, RegistryUnavailableError) as error:  # no space, another writer, records not there yet
                 self._instruments.counted("failed")
@@ -212,6 +246,7 @@ class _Follower:
                 raise StoppedError
             pause = min(2 * pause, _LONGEST_RETRY)
         self._announcer.announce(decision, done.written, self._stop)
+        self._progress("announced")
         seconds = time.monotonic() - began
         self._instruments.exported(done.result, seconds)
         how = {"outcome": decision.outcome, "reason": decision.reason, "n": decision.n}

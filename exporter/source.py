@@ -87,7 +87,7 @@ def _read(consumer: Consumer, last: int, key: bytes | None, stop: threading.Even
         for message in consumer.consume(_AT_ONCE, timeout=0.5):
             offset, error = message.offset(), message.error()
             if error is not None:
-                done = done or (_is_end(error) and offset is not None and offset > last)
+                done = done or (is_end(error) and offset is not None and offset > last)
             elif offset is not None:
                 quiet_since = time.monotonic()
                 done = done or offset >= last
@@ -102,7 +102,8 @@ def _read(consumer: Consumer, last: int, key: bytes | None, stop: threading.Even
             raise TimeoutError(f"the observations end before offset {last} for {_PATIENCE:g} s")
 
 
-def _is_end(error: KafkaError) -> bool:
+def is_end(error: KafkaError) -> bool:
+    """Return whether the end of a partition is meant; raises `KafkaException` on what does not pass by itself."""
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 the library's name for the end of a partition
         return True
     if error.fatal() or error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001 the library's name for offsets that are gone

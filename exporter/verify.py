@@ -197,10 +197,15 @@ def _rows_differ(given: pa.RecordBatch, made: pa.RecordBatch, row: int) -> Itera
 
 def _derived(archive: Archive, folder: Path) -> Iterator[str]:
     """Yield which files that can be made again from the table are other ones."""
-    made = {"observations.csv": formats.observations_csv(archive), "walk.csv": formats.walk_csv(thinned(archive))}
+    made = {
+        "observations.csv": formats.observations_csv(archive),
+        "walk.csv": formats.walk_csv(thinned(archive)),
+        "table.tex": formats.table_tex(archive),
+        "references.bib": formats.references_bib(archive),
+    }
     for name, chunks in made.items():
         if (folder / name).exists() and (line := _first_difference(folder / name, chunks)) is not None:
-            yield f"{name}: line {line} is not that of the table"
+            yield f"{name}: line {line} is not that of the archive"
 
 
 def _first_difference(path: Path, chunks: Iterable[bytes]) -> int | None:

@@ -3,72 +3,37 @@
 Written row by row in constant memory; the file holds no time of its own but that of the decision.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import xlsxwriter
 
 from exporter import words
 from exporter.archive import Archive
 from exporter.numbers import numbers
 from exporter.observations import COLUMNS
 from exporter.report import timeline
-from exporter.text import guarded
+from exporter.sheets import Sheet, workbook
 from schemas.metrics import RESULTS
 
 LARGEST_TABLE: Final = 100_000
-_OPTIONS: Final = {
-    "constant_memory": True,
-    "strings_to_formulas": False,
-    "strings_to_urls": False,
-    "strings_to_numbers": False,
-    "nan_inf_to_errors": True,
-    "default_date_format": "yyyy-mm-dd hh:mm:ss.000",
-}
-
-
-class _Sheet:
-    """A worksheet that is filled from the top, one row at a time."""
-
-    def __init__(self, book: Any, name: str, widths: Sequence[int]) -> None:
-        self.sheet = book.add_worksheet(name)
-        self.name = name
-        self._row = 0
-        for column, width in enumerate(widths):
-            self.sheet.set_column(column, column, width)
-
-    def row(self, cells: Iterable[Any], style: Any = None) -> None:
-        """Write one row; text is guarded, null stays empty."""
-        for column, cell in enumerate(cells):
-            if isinstance(cell, str):
-                self.sheet.write_string(self._row, column, guarded(cell)[:32_767], style)
-            elif isinstance(cell, datetime):
-                self.sheet.write_datetime(self._row, column, cell.astimezone(UTC).replace(tzinfo=None))
-            elif isinstance(cell, list | tuple | dict):
-                self.sheet.write_string(self._row, column, guarded(str(cell))[:32_767], style)
-            elif cell is not None:
-                self.sheet.write(self._row, column, cell, style)
-        self._row += 1
 
 
 def write_workbook(archive: Archive, points: pa.Table, path: Path) -> None:
     """Write the workbook to `path`; `points` is the thinned walk."""
-    with xlsxwriter.Workbook(path, _OPTIONS) as book:
-        owner = guarded(str(archive.definition.get("owner") or ""))
-        created = archive.decision.at.astimezone(UTC).replace(tzinfo=None)
-        book.set_properties({"title": guarded(archive.title)[:255], "author": owner[:255], "created": created})
+    owner = str(archive.definition.get("owner") or "")
+    with workbook(path, archive.title, owner, archive.decision.at) as book:
         bold = book.add_format({"bold": True, "bottom": 1})
-        _summary(archive, _Sheet(book, "summary", (34, 40, 8, 60)), bold)
-        _design(archive, _Sheet(book, "design", (26, 60)), bold)
-        _observations(archive, _Sheet(book, "observations", (10, 9, 12, 8, 24, 18, 12, 6, 14, 14, 14)), bold)
-        _walk(archive, points, book, _Sheet(book, "walk", (10, 14, 14, 12, 12, 12, 8, 24)), bold)
-        _timeline(archive, _Sheet(book, "timeline", (24, 44, 16, 60, 12)), bold)
+        _summary(archive, Sheet(book, "summary", (34, 40, 8, 60)), bold)
+        _design(archive, Sheet(book, "design", (26, 60)), bold)
+        _observations(archive, Sheet(book, "observations", (10, 9, 12, 8, 24, 18, 12, 6, 14, 14, 14)), bold)
+        _walk(archive, points, book, Sheet(book, "walk", (10, 14, 14, 12, 12, 12, 8, 24)), bold)
+        _timeline(archive, Sheet(book, "timeline", (24, 44, 16, 60, 12)), bold)
 
 
-def _summary(archive: Archive, sheet: _Sheet, bold: Any) -> None:
+def _summary(archive: Archive, sheet: Sheet, bold: Any) -> None:
     sheet.row([archive.title], bold)
     sheet.row([words.verdict(archive)])
     if archive.dispute is not None:
@@ -81,27 +46,27 @@ def _summary(archive: Archive, sheet: _Sheet, bold: Any) -> None:
         sheet.row([f"Records: {result.replace('_', ' ')}", archive.counts.get(result, 0)])
 
 
-def _design(archive: Archive, sheet: _Sheet, bold: Any) -> None:
+def _design(archive: Archive, sheet: Sheet, bold: Any) -> None:
     sheet.row(["field", "value"], bold)
-    for field, value in _flat("", archive.definition):
+    for field, value in flat("", archive.definition):
         sheet.row([field, value])
     for field in ("design_digest", "definition_digest", "definition_revision", "lower", "upper"):
         sheet.row([field, getattr(archive.defined, field)])
-    for field, value in _flat("certificate", archive.defined.certificate):
+    for field, value in flat("certificate", archive.defined.certificate):
         sheet.row([field, value])
 
 
-def _flat(path: str, value: Any) -> Iterable[tuple[str, Any]]:
+def flat(path: str, value: Any) -> Iterable[tuple[str, Any]]:
+    """Yield the leaves of nested objects, each with its dotted path."""
     if isinstance(value, dict):
         for key, entry in value.items():
-            yield from _flat(f"{path}.{key}" if path else str(key), entry)
+            yield from flat(f"{path}.{key}" if path else str(key), entry)
     else:
         yield path, value
 
 
-def _observations(archive: Archive, sheet: _Sheet, bold: Any) -> None:
-    sheet.sheet.freeze_panes(1, 0)
-    sheet.row(COLUMNS, bold)
+def _observations(archive: Archive, sheet: Sheet, bold: Any) -> None:
+    sheet.head(COLUMNS, bold)
     left = LARGEST_TABLE
     for chunk in archive.observations.chunks():
         for row in zip(*(_cells(column) for column in chunk.slice(0, left).columns), strict=True):
@@ -125,9 +90,8 @@ def _moment(microseconds: int | None) -> datetime | int | None:
     return datetime.fromtimestamp(microseconds / 1e6, UTC) if in_calendar and microseconds is not None else microseconds
 
 
-def _walk(archive: Archive, points: pa.Table, book: Any, sheet: _Sheet, bold: Any) -> None:
-    sheet.sheet.freeze_panes(1, 0)
-    sheet.row(points.column_names, bold)
+def _walk(archive: Archive, points: pa.Table, book: Any, sheet: Sheet, bold: Any) -> None:
+    sheet.head(points.column_names, bold)
     for row in zip(*(_cells(column.combine_chunks()) for column in points.columns), strict=True):
         sheet.row(row)
     if not points.num_rows:
@@ -151,8 +115,7 @@ def _walk(archive: Archive, points: pa.Table, book: Any, sheet: _Sheet, bold: An
     sheet.sheet.insert_chart("J2", chart)
 
 
-def _timeline(archive: Archive, sheet: _Sheet, bold: Any) -> None:
-    sheet.sheet.freeze_panes(1, 0)
-    sheet.row(["time (UTC)", "event", "actor", "reason", "offset"], bold)
+def _timeline(archive: Archive, sheet: Sheet, bold: Any) -> None:
+    sheet.head(["time (UTC)", "event", "actor", "reason", "offset"], bold)
     for row in timeline.rows(archive):
         sheet.row([row.at, row.what, row.who or None, row.why or None, row.offset])

@@ -13,6 +13,7 @@ from waldstream.commands import (
     orders,
     queues,
     replaying,
+    reports,
     roles,
     templates,
 )
@@ -34,6 +35,7 @@ for group in (
     history,
     observing,
     archives,
+    reports,
     roles,
     administration,
     dashboards,

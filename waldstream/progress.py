@@ -3,9 +3,10 @@
 A sequential test has no known end, so a bar may go back: the walk does.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from console.documents import RunDocument
 from schemas import events
@@ -35,6 +36,21 @@ def show_until(
             if ended():
                 return
             follower.poll(0.1)
+
+
+@contextmanager
+def counted(what: str, total: int, *, quiet: bool = False) -> Iterator[Callable[[str], None]]:
+    """Give a function that is called with the name of each piece of work done; a bar shows how much is left."""
+    columns = (
+        TextColumn(what),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[words]}"),
+    )
+    with Progress(*columns, console=err, disable=quiet or not err.is_terminal) as progress:
+        task = progress.add_task(what, total=total, words="")
+        yield lambda name: progress.update(task, advance=1, words=name)
 
 
 def _words(run: RunDocument, point: events.WalkPoint | None) -> str:

@@ -10,8 +10,9 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
+from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import (
     BaseSettings,
@@ -53,6 +54,22 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container may run under a number without a name
         return "unknown"
+
+
+def _is_cron(given: str) -> str:
+    from apscheduler.triggers.cron import CronTrigger
+
+    try:
+        CronTrigger.from_crontab(given)
+    except ValueError as error:
+        raise ValueError(f"{error}; allowed: five fields such as 0 6 * * 1") from error
+    return given
+
+
+def _is_zone(given: str) -> str:
+    if given not in available_timezones():
+        raise ValueError("allowed: a name such as Europe/Vienna")
+    return given
 
 
 class Settings(BaseSettings):
@@ -112,6 +129,17 @@ class Settings(BaseSettings):
     projector_metrics_port: Port | None = Field(default=None, description="Port of the projector's `/metrics`")
     console_metrics_port: Port | None = Field(default=None, description="Port of the console's `/metrics`")
     archives: Path = Field(default=Path("archives"), description="Folder of the archives")
+    paper: Literal["a4", "us-letter"] = Field(default="a4", description="Paper size of the PDF reports")
+    reports: Path = Field(default=Path("reports"), description="Folder of the reports over the runs of a period")
+    report_cron: Annotated[str, AfterValidator(_is_cron)] | None = Field(
+        default=None, description="When the exporter writes such a report: five cron fields; never if left out"
+    )
+    report_period: Literal["day", "week", "month"] = Field(
+        default="week", description="What a report covers: the last whole day, week or month"
+    )
+    report_timezone: Annotated[str, AfterValidator(_is_zone)] = Field(
+        default="UTC", description="Time zone of `report_cron` and of the days of a report"
+    )
     files: Path = Field(default=Path(), description="The only folder that `csv` sources of definitions are read from")
     redis_url: SecretStr = Field(
         default=SecretStr("redis://127.0.0.1:6379/0"),

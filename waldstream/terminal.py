@@ -36,6 +36,8 @@ _ANSWERS: dict[int, tuple[str, ...]] = {
         "console.projector:ProjectorError",
         "console.settings:ConsoleError",
         "exporter.service:ExporterError",
+        "exporter.catalog:CatalogError",
+        "exporter.replay:ReplayError",
         "grafana.port:PublishError",
         "redis:RedisError",
         "schemas.registry:RegistryUnavailableError",

@@ -92,15 +92,22 @@ class Wiring:
 
     def exporter(self) -> "ExporterConfig":
         """Return the configuration of an exporter."""
+        from exporter.reporter import ReportPlan
         from exporter.service import ExporterConfig
 
         given = self.settings
+        plan = None
+        if given.report_cron is not None:
+            places = (given.report_period, given.report_timezone, given.reports, given.paper)
+            plan = ReportPlan(given.report_cron, *places)
         return ExporterConfig(
             kafka=self._kafka,
             topics=self._topics,
             partitions=given.partitions,
             archives=given.archives,
             group=f"{given.app_id}-exporter",
+            paper=given.paper,
+            plan=plan,
             metrics_host=given.metrics_host,
             metrics_port=given.exporter_metrics_port,
             registry=self.registry(),

@@ -14,14 +14,14 @@ from exporter.report.content import content
 _HERE: Final = Path(__file__).parent
 
 
-def pdf(archive: Archive, points: pa.Table) -> bytes:
-    """Return the report; `points` is the thinned walk."""
+def pdf(archive: Archive, points: pa.Table, paper: str = "a4") -> bytes:
+    """Return the report; `points` is the thinned walk, `paper` typst's name of a paper size."""
     data = json.dumps(content(archive, points), ensure_ascii=False)
     made: bytes = typst.compile(
         _HERE / "report.typ",
         root=_HERE,
         font_paths=_fonts(),
-        sys_inputs={"report": data},
+        sys_inputs={"report": data, "paper": paper},
         timestamp=int(archive.decision.at.timestamp()),
     )
     return made

@@ -53,7 +53,7 @@ class Run:
     def published(self, archives: Path, formats: Sequence[str] = FORMATS, progress: Progress = lambda _: None) -> Path:
         """Return the folder of the run's archive, written as the exporter does."""
         with aside(archives, self.decision.experiment_id, self.decision.run) as folder:
-            written = publish(self.archive(folder), folder, archives, formats, progress)
+            written = publish(self.archive(folder), folder, archives, formats, progress=progress)
         return archives / written.location
 
 
@@ -73,7 +73,7 @@ def definition(**parts: Any) -> dict[str, Any]:
 
 def observation(number: int, values: Sequence[float], **fields: Any) -> events.Observation:
     """Return the observation of a record: the values, ten milliseconds after the one before."""
-    known = {"source": "lab-3", "sequence": number, "observed_at": _stamp(number) - 2_000}
+    known = {"source": "lab-3", "sequence": number, "observed_at": stamp(number) - 2_000}
     given = {"experiment_id": "rng-bias", "values": list(map(float, values)), **known, **fields}
     return events.Observation(**given)
 
@@ -81,7 +81,7 @@ def observation(number: int, values: Sequence[float], **fields: Any) -> events.O
 def records(values: Sequence[Sequence[float]], first: int = 1200, **fields: Any) -> list[RawRecord]:
     """Return one record per list of values, ten milliseconds apart."""
     return [
-        record(first + number, observation(number, chunk, **fields), _stamp(number))
+        record(first + number, observation(number, chunk, **fields), stamp(number))
         for number, chunk in enumerate(values)
     ]
 
@@ -90,7 +90,7 @@ def record(offset: int, event: events.Observation, timestamp: int) -> RawRecord:
     return RawRecord(offset, timestamp, event.experiment_id.encode(), codecs.encode_avro(event))
 
 
-def _stamp(number: int) -> int:
+def stamp(number: int) -> int:
     return micros(START + timedelta(seconds=1, milliseconds=10 * number))
 
 

@@ -15,7 +15,8 @@ from tests.exporter.runs import FORMATS, Run
 STEPS = (
     *(f"{done} {name}" for name in ("observations.parquet", "experiment.json", "observations.csv", "walk.csv")
       for done in ("written", "flushed")),
-    *(f"{done} {name}" for name in ("workbook.xlsx", "report.pdf") for done in ("written", "flushed")),
+    *(f"{done} {name}" for name in ("workbook.xlsx", "report.pdf", "table.tex", "references.bib")
+      for done in ("written", "flushed")),
     "manifest", "folder", "renamed", "parent",
 )  # fmt: skip
 

@@ -16,8 +16,8 @@ from exporter.verify import Verification, verify
 from tests.exporter.runs import FORMATS, Run, bits, decided, definition, records
 
 FILES = (
-    "experiment.json", "manifest.json", "observations.csv", "observations.parquet", "report.pdf", "walk.csv",
-    "workbook.xlsx",
+    "experiment.json", "manifest.json", "observations.csv", "observations.parquet", "references.bib",
+    "report.pdf", "table.tex", "walk.csv", "workbook.xlsx",
 )  # fmt: skip
 
 
@@ -203,13 +203,13 @@ def test_a_change_in_the_document_is_found_though_the_hashes_agree(copy: Path, c
     assert any(expected in reason for reason in found.reasons), found.reasons
 
 
-@pytest.mark.parametrize("name", ["observations.csv", "walk.csv"])
-def test_a_changed_cell_of_a_csv_file_is_found_though_the_hashes_agree(copy: Path, name: str) -> None:
-    lines = (copy / name).read_bytes().split(b"\r\n")
-    lines[20] = lines[20].replace(b"1", b"2", 1)
-    (copy / name).write_bytes(b"\r\n".join(lines))
+@pytest.mark.parametrize("name", ["observations.csv", "walk.csv", "table.tex", "references.bib"])
+def test_a_changed_cell_of_a_text_file_is_found_though_the_hashes_agree(copy: Path, name: str) -> None:
+    lines = (copy / name).read_bytes().split(b"\n")
+    lines[20] = lines[20][:-2] + b"2" + lines[20][-1:]
+    (copy / name).write_bytes(b"\n".join(lines))
     mended(copy)
-    assert verify(copy).reasons == (f"{name}: line 21 is not that of the table",)
+    assert verify(copy).reasons == (f"{name}: line 21 is not that of the archive",)
 
 
 def test_a_manifest_of_another_run_is_found(copy: Path) -> None:
