@@ -114,6 +114,8 @@ def _changed(document: RunDocument, event: events.Lifecycle) -> RunDocument:
         return replace(held, state="HELD", since=event.at) if event.withheld else held
     if isinstance(event, events.Released):
         return replace(document, is_held=False)
+    if isinstance(event, events.Unblinded):
+        return replace(document, is_blinded=False)
     if isinstance(event, events.Retrying):
         return replace(document, retry_due=event.due)
     if isinstance(event, events.Failed):

@@ -10,7 +10,7 @@ from typing import Any
 
 from scipy.special import chdtrc
 
-from experiments.memory import Experiment, Share
+from experiments.memory import LATE, Experiment, Share
 from sprt.mixtures import beta_mixture_log_e
 
 #: A run with fewer observations is not judged by its halves or its sources.
@@ -22,14 +22,14 @@ _LEVEL = 1e-4
 def checks(experiment: Experiment) -> dict[str, Any]:
     """Return the checks that are not off, by name: `{"value", "limit", "passed", "words"}`, in JSON's types."""
     guards = experiment.cold.definition["health"]
-    found = {name: check(experiment) for name, check in _CHECKS.items() if guards[name] != "off"}
+    found = {name: check(experiment) for name, check in _CHECKS.items() if guards.get(name, "off") != "off"}
     return {name: check for name, check in found.items() if check is not None}
 
 
 def must_hold(experiment: Experiment, found: dict[str, Any]) -> bool:
     """Return whether a failed check is one that holds the verdict."""
     guards = experiment.cold.definition["health"]
-    return any(not check["passed"] and guards[name] == "hold" for name, check in found.items())
+    return any(not check["passed"] and guards.get(name) == "hold" for name, check in found.items())
 
 
 def _check(value: float, limit: float, words: str, *, passed: bool | None = None) -> dict[str, Any]:
@@ -44,6 +44,12 @@ def _duplicates(experiment: Experiment) -> dict[str, Any]:
 def _rejected(experiment: Experiment) -> dict[str, Any]:
     share = _share(experiment, "rejected")
     return _check(share, 0.01, f"{share:.2%} of the records were rejected")
+
+
+def _late(experiment: Experiment) -> dict[str, Any]:
+    number = experiment.hot.shares.get(LATE, Share(0, 0.0)).observations
+    share = number / max(1, experiment.hot.observations)
+    return _check(share, 0.01, f"{share:.2%} of the observations came to Kafka over a minute after they were made")
 
 
 def _share(experiment: Experiment, result: str) -> float:
@@ -116,6 +122,7 @@ _CHECKS = {
     "duplicates": _duplicates,
     "gaps": _gaps,
     "rejected": _rejected,
+    "late": _late,
     "homogeneity": _homogeneity,
     "drift": _drift,
     "sample_ratio": _sample_ratio,

@@ -95,6 +95,10 @@ class Cold:
     answers: tuple[tuple[str, Answer], ...] = ()
 
 
+#: Among the shares of a run: the observations that came to Kafka long after they were made.
+LATE = "late"
+
+
 class Share(NamedTuple):
     """Some of a run's observations: how many, and their sum."""
 

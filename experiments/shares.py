@@ -6,10 +6,13 @@ Sums grow strictly left to right, so that any split into batches gives the same 
 from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 from immutables import Map
 
 from experiments.batch import NONE, Floats, Ints, ObservationBatch, gather
-from experiments.memory import Experiment, Hot, Share
+from experiments.memory import LATE, Experiment, Hot, Share
+
+_LATE_MICROSECONDS = 60_000_000
 
 
 def counted(experiment: Experiment, hot: Hot, batch: ObservationBatch, rows: Ints, totals: Floats) -> Hot:
@@ -26,6 +29,8 @@ def counted(experiment: Experiment, hot: Hot, batch: ObservationBatch, rows: Int
     if guards["homogeneity"] != "off":
         sources = _of_each(batch.source[rows], ends, len(values))
         hot = replace(hot, shares=_added(hot.shares, sources, values, [f"source:{s}" for s in batch.source_names]))
+    if guards.get("late", "off") != "off":  # a definition from before there was this guard has it not
+        hot = replace(hot, shares=_with_late(hot.shares, _is_late(batch, rows), ends, len(values)))
     if experiment.design.model.has_arms:
         arms = _of_each(batch.arm[rows], ends, len(values))
         hot = replace(hot, shares=_added(hot.shares, arms, values, ["arm:a", "arm:b"]))
@@ -37,6 +42,19 @@ def _marks(before: int, totals: Floats) -> tuple[Share, ...]:
     first = max(0, before).bit_length()
     after = before + len(totals) - 1
     return tuple(Share(1 << k, float(totals[(1 << k) - before])) for k in range(first, after.bit_length()))
+
+
+def _is_late(batch: ObservationBatch, rows: Ints) -> npt.NDArray[np.bool_]:
+    observed = batch.observed_at[rows]
+    late: npt.NDArray[np.bool_] = (observed != NONE) & (batch.timestamp[rows] - observed > _LATE_MICROSECONDS)
+    return late
+
+
+def _with_late(shares: Map[str, Share], late: npt.NDArray[np.bool_], ends: Ints, size: int) -> Map[str, Share]:
+    if not late.any():
+        return shares
+    number = int(np.repeat(late, np.diff(ends, prepend=0))[:size].sum())
+    return shares.set(LATE, Share(shares.get(LATE, Share(0, 0.0)).observations + number, 0.0)) if number else shares
 
 
 def _of_each(column: Ints, ends: Ints, size: int) -> Ints:

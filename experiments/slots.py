@@ -48,6 +48,12 @@ def in_order(queue: Queue) -> list[events.SlotRequest]:
     return sorted(queue.waiting, key=lambda request: -request.priority)  # stable: arrival decides
 
 
+def reason(queue: Queue, position: int) -> str:
+    """Return why a run waits at this position, counted from 1."""
+    taken = f"{len(queue.holding)} of {queue.limit} slots are taken"
+    return taken if position == 1 else f"{taken}, and {position - 1} before it"
+
+
 def grant(queue: Queue, at: datetime) -> tuple[Queue, list[events.SlotGranted]]:
     """Return the queue with its free slots given away, and the grants."""
     free = max(0, queue.limit - len(queue.holding))

@@ -63,6 +63,7 @@ class Health(Part):
     duplicates: Guard = "warn"
     gaps: Guard = "warn"
     rejected: Guard = "warn"
+    late: Guard = "warn"
     homogeneity: Guard = "warn"
     drift: Guard = "warn"
     sample_ratio: Guard = "warn"

@@ -165,7 +165,7 @@ def _values(experiment: Experiment) -> Iterator[tuple[str, tuple[str, ...], floa
     definition, certificate = cold.definition, cold.certificate
     yield "sprt_samples", (), walk.n
     yield "sprt_running", (), float(cold.state is State.RUNNING)
-    if not (definition.get("blinded") and cold.state in _OPEN):
+    if not (definition.get("blinded") and cold.state in _OPEN and not cold.is_unblinded):
         yield "sprt_llr", (), walk.llr
         yield "sprt_p_value", (), walk.p_value
         if (estimate := naive_estimate(experiment)["naive"]) is not None:

@@ -110,6 +110,7 @@ def nearness(run: RunDocument, point: events.WalkPoint | None) -> float:
     if not run.is_active:
         return 1.0
     llr, n = (point.llr, point.n) if point is not None else (0.0, 0)
+    llr = 0.0 if run.is_blinded else llr
     shares = [0.0]
     line = run.upper if llr > 0 else run.lower
     if line:

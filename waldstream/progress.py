@@ -57,6 +57,8 @@ def _words(run: RunDocument, point: events.WalkPoint | None) -> str:
     if run.outcome is not None:
         return f"{run.outcome} ({run.reason}), n = {run.n}"
     n, llr = (point.n, point.llr) if point is not None else (0, 0.0)
+    if run.is_blinded:
+        return f"{run.state.lower()} n = {n:<6} blinded until the decision"
     lower = "-inf" if run.lower is None else f"{run.lower:.2f}"
     upper = "inf" if run.upper is None else f"{run.upper:.2f}"
     return f"{run.state.lower()} n = {n:<6} llr {llr:+7.2f} in ({lower}, {upper})"

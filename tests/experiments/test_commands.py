@@ -8,7 +8,9 @@ from tests.experiments.story import PARTITIONS, Story, definition
 
 def test_define_then_start_opens_run_one() -> None:
     story = Story()
-    assert story.command("define", experiment=definition()).message == "defined"
+    message = story.command("define", experiment=definition()).message
+    assert message.startswith("defined; planned: boundaries -2.9857 and 4.5539 nats; achieved alpha ")
+    assert "mean n " in message
     assert story.command("start").message == "started"
 
     assert story.names() == ["defined", "started"]

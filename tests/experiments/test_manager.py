@@ -173,7 +173,7 @@ def test_the_decision_shows_what_was_known_of_the_runs_health() -> None:
         story.observe(float(rng.random() < 0.55), source="also-good", sequence=at)
     health = story.decision.health
 
-    assert {"duplicates", "gaps", "rejected", "homogeneity", "drift"} == set(health)
+    assert {"duplicates", "gaps", "late", "rejected", "homogeneity", "drift"} == set(health)
     assert all(check["passed"] for check in health.values())
 
 
@@ -254,3 +254,20 @@ def test_a_request_told_twice_is_one_request() -> None:
     queue = slots.settle(slots.settle(Queue(limit=0), _request("a")), _request("a"))
 
     assert len(queue.waiting) == 1
+
+
+@pytest.mark.parametrize(("guard", "events_told"), [("hold", "held"), ("warn", "decision")])
+def test_late_observations_can_hold_the_verdict_and_are_counted_one_by_one(guard: str, events_told: str) -> None:
+    story = Story()
+    story.run(health={"late": guard}, stop={"max_samples": 40, "boundaries": "both"})
+    for number in range(20):
+        late = 61 if number % 2 else 59
+        story.observe(1.0, 0.0, observed_at=story.now - late * SECOND)
+
+    assert story.names()[-1] == events_told
+    (check,) = [
+        (event.checks if isinstance(event, events.Held) else event.health)["late"]
+        for event in story.control
+        if isinstance(event, events.Held | events.Decision)
+    ]
+    assert (check["value"], check["passed"]) == (0.5, False)

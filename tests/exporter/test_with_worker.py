@@ -1,6 +1,7 @@
 """Worker and exporter side by side: two folds of one log that must agree, whatever happens to the run."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from confluent_kafka import Producer
 
 from exporter import document
 from exporter.verify import verify
-from producers import reading
+from producers import reading, runner
 from producers.client import Client
+from producers.runner import RunnerConfig
 from schemas import codecs, events
 from schemas.partitions import partition_of
 from tests.exporter.runs import bits, definition, observation
@@ -160,3 +162,24 @@ def test_an_archive_that_was_lost_is_written_again_when_it_is_asked_for(client: 
     until((folder / "experiment.json").exists)
     assert verify(folder).ok
     assert document.decoded((folder / "experiment.json").read_bytes()).decision == read.decision
+
+
+def test_a_source_that_breaks_twice_leaves_three_archives(client: Client, system: System) -> None:
+    ended = threading.Event()
+    config = RunnerConfig(system.kafka, system.topics, system.folder / "files", f"{system.topics.prefix}-runner")
+    thread = threading.Thread(target=runner.run, args=(config, ended))
+    thread.start()
+    try:
+        source = {"kind": "csv", "path": "late.csv", "rate": 10_000.0, "batch": 10}
+        retry = {"max_attempts": 3, "backoff": "2s", "backoff_factor": 1.0}
+        client.run(definition(id="third", source=source, retry=retry))
+        found = [archived(client, "third")[1], archived(client, "third", 2)[1]]
+        (system.folder / "files" / "late.csv").write_text("value\n" + "1\n" * 400, "utf-8")
+        found.append(archived(client, "third", 3)[1])
+    finally:
+        ended.set()
+        thread.join(30)
+
+    assert [read.decision.reason for read in found] == ["failed", "failed", "boundary_upper"]
+    started = [next(e.event for e in read.timeline if isinstance(e.event, events.Started)) for read in found]
+    assert [(it.attempt, it.retry_of) for it in started] == [(1, None), (2, 1), (3, 2)]

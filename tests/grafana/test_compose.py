@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -189,3 +190,14 @@ def test_compose_accepts_the_file() -> None:
 
 def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(["docker", "compose", *arguments], check=False, capture_output=True, text=True)
+
+
+def test_each_worker_has_a_name_of_its_own_that_outlives_a_restart(tmp_path: Path) -> None:
+    script = SERVICES["worker"]["entrypoint"][2].replace("$$", "$").replace("/run/waldstream", str(tmp_path))
+    (tmp_path / "waldstream.env").write_text("WALDSTREAM_REDIS_URL=redis://r\n")
+    (tmp_path / "waldstream").write_text('#!/bin/sh\necho "$WALDSTREAM_WORKER_INSTANCE_ID $WALDSTREAM_REDIS_URL $*"\n')
+    (tmp_path / "waldstream").chmod(0o755)
+    path = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    shown = subprocess.run(["/bin/sh", "-c", script, "waldstream", "worker"], env=path, capture_output=True, text=True)  # noqa: PLW1510 the output says all
+
+    assert shown.stdout == f"{socket.gethostname()} redis://r worker\n"

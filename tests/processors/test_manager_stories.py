@@ -134,3 +134,66 @@ def test_a_run_whose_crossing_lies_in_the_backlog_is_not_timed_out_after_an_outa
 
     decision = alone.decision("backlog")
     assert (decision.reason, decision.outcome, decision.n) == ("boundary_upper", "accept_h1", 26)
+
+
+def test_a_stop_and_a_crossing_in_the_same_instant_are_one_decision(installation: Installation) -> None:
+    names = [f"instant-{number}" for number in range(12)]
+    for name in names:
+        installation.command(events.Run(id=f"run-{name}", experiment_id=name, experiment=bernoulli(name)))
+        installation.reply(f"run-{name}")
+    for at, name in enumerate(names):  # the stop lies before, between and behind the observations that cross
+        installation.observe(name, [1.0] * 3 * at)
+        stop = events.Stop(id=f"stop-{name}", experiment_id=name)
+        installation.send(installation.topics.control, codecs.encode_json(stop), name, installation.partition_of(name))
+        installation.observe(name, [1.0] * 40, first_sequence=3 * at)
+    installation.flush()
+
+    for name in names:
+        decision, reply = installation.decision(name), installation.reply(f"stop-{name}")
+        expected = ("manual", "accepted") if decision.reason == "manual" else ("boundary_upper", "rejected")
+        assert (decision.reason, reply.status) == expected
+        assert decision.n <= 26
+    made = [it.experiment_id for it in installation.control(events.Decision) if it.experiment_id in names]
+    assert sorted(made) == sorted(names)
+
+
+def test_one_command_runs_to_the_rolling_p_rule_or_to_its_time(installation: Installation) -> None:
+    by_p = {
+        **bernoulli("by-p"),
+        "stop": {"p_value": 0.01, "max_samples": 500},
+        "source": {"kind": "entropy", "p": 0.95},
+    }
+    by_time = {**bernoulli("by-time", max_duration="2s"), "source": {"kind": "simulate", "theta": 0.55, "rate": 3.0}}
+    with _runner(installation, Path()):
+        for given in (by_p, by_time):
+            installation.command(events.Run(id=f"go-{given['id']}", experiment_id=given["id"], experiment=given))
+        first, second = installation.decision("by-p"), installation.decision("by-time")
+    (started,) = installation.control(events.Started, experiment_id="by-time")
+
+    assert (first.outcome, first.reason) == ("accept_h1", "p_threshold")
+    assert first.p_value <= 0.01
+    assert (second.outcome, second.reason) == ("inconclusive", "timeout")
+    assert started.deadline is not None
+    assert second.at >= started.deadline
+
+
+def test_a_pause_leaves_out_what_was_sent_in_it_though_the_worker_reads_it_all_at_once(alone: Installation) -> None:
+    worker = alone.start(instance_id="the-one")
+    alone.command(events.Run(id="r", experiment_id="paused", experiment=bernoulli("paused")))
+    alone.reply("r")
+    worker.signal(signal.SIGKILL)
+    worker.wait()
+    for step, (values, order) in enumerate(
+        [([1.0] * 5, events.Pause), ([0.0] * 7, events.Resume), ([1.0] * 5, events.Pause), ([0.0] * 3, events.Resume)]
+    ):
+        alone.observe("paused", values, first_sequence=100 * step)
+        alone.flush()
+        alone.command(order(id=f"o{step}", experiment_id="paused"))
+    alone.observe("paused", [1.0] * 40, first_sequence=900)
+    alone.flush()
+    alone.start(instance_id="the-one")
+    decision = alone.decision("paused")
+
+    assert (decision.reason, decision.n) == ("boundary_upper", 26)
+    assert decision.counts["applied"] == 26
+    assert decision.counts["while_paused"] == 10

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Column, Table
 
+from experiments import slots
 from waldstream import settings
 from waldstream.commands.orders import Id
 from waldstream.terminal import Json, RefusedError, out, print_json
@@ -40,7 +41,7 @@ def list_runs(state: State = None, json: Json = False) -> None:
     for run in documents:
         point = points.get((run.experiment_id, run.run))
         n = run.n if run.n is not None else point and point.n
-        llr = run.llr if run.llr is not None else point and point.llr
+        llr = run.llr if run.llr is not None or run.is_blinded else point and point.llr
         table.add_row(
             run.experiment_id,
             str(run.run or ""),
@@ -90,6 +91,8 @@ def show(experiment_id: Id, json: Json = False) -> None:
         value = getattr(newest, name)
         if value not in (None, ""):
             head.add_row(name, f"{value:.6g}" if isinstance(value, float) else str(value))
+    if newest.state == "QUEUED" and (reason := _why_it_waits(experiment_id, newest.run)) is not None:
+        head.add_row("waits", reason)
     out.print(experiment_id, style="bold")
     out.print(head)
     if (text := _verdict(shelf, newest.run)) is not None:
@@ -101,6 +104,17 @@ def show(experiment_id: Id, json: Json = False) -> None:
             entry.at.strftime("%Y-%m-%d %H:%M:%S"), words, str(entry.run or ""), entry.actor or "", entry.reason or ""
         )
     out.print(timeline)
+
+
+def _why_it_waits(experiment_id: str, run: int) -> str | None:
+    """Return the place of a run in its queue and what it waits for, None if it waits no more."""
+    from waldstream.commands.queues import queues
+
+    for name, queue in queues().items():
+        for place, request in enumerate(slots.in_order(queue), 1):
+            if request.id == f"{experiment_id}/{run}":
+                return f"position {place} of {len(queue.waiting)} in queue {name}: {slots.reason(queue, place)}"
+    return None
 
 
 def _verdict(shelf: "Shelf", run: int) -> str | None:

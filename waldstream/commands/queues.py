@@ -1,7 +1,7 @@
 """Queues: which runs hold a slot, which wait and for how long already, and how many may run at once."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Column, Table
@@ -9,22 +9,32 @@ from rich.table import Column, Table
 from waldstream import settings
 from waldstream.terminal import Json, out, print_json
 
+if TYPE_CHECKING:
+    from experiments.memory import Queue
+
 app = typer.Typer()
 queue = typer.Typer(help="Queues of runs.", no_args_is_help=True)
 app.add_typer(queue, name="queue", rich_help_panel="Experiments")
 
 
-@queue.command("list")
-def list_queues(json: Json = False) -> None:
-    """List the queues: limit, runs that hold a slot, runs that wait in the order in which they will start."""
-    from experiments import rows, slots
+def queues() -> "dict[str, Queue]":
+    """Return every queue as its owner remembers it."""
+    from experiments import rows
     from producers import reading
     from producers.connection import partitions_of
 
     given = settings.load()
     kafka, topics = given.kafka(), given.topics()
     records = reading.until_end(kafka, topics.state, range(partitions_of(kafka, topics.state)))
-    found = rows.queues((record.key, record.value) for record in records if record.key is not None)
+    return rows.queues((record.key, record.value) for record in records if record.key is not None)
+
+
+@queue.command("list")
+def list_queues(json: Json = False) -> None:
+    """List the queues: limit, runs that hold a slot, runs that wait in the order in which they will start."""
+    from experiments import slots
+
+    found = queues()
     if json:
         print_json(
             [
@@ -33,7 +43,13 @@ def list_queues(json: Json = False) -> None:
                     "limit": each.limit,
                     "holding": sorted(each.holding),
                     "waiting": [
-                        {"position": place, "id": it.id, "priority": it.priority, "since": it.at}
+                        {
+                            "position": place,
+                            "id": it.id,
+                            "priority": it.priority,
+                            "since": it.at,
+                            "reason": slots.reason(each, place),
+                        }
                         for place, it in enumerate(slots.in_order(each), 1)
                     ],
                 }
@@ -48,7 +64,7 @@ def list_queues(json: Json = False) -> None:
             table.add_row(name, str(each.limit), run, "", "running", "", "")
         for place, it in enumerate(slots.in_order(each), 1):
             since = f"{(now - it.at).total_seconds():.0f} s"
-            why = f"{len(each.holding)} of {each.limit} slots are taken" if place == 1 else f"{place - 1} before it"
+            why = slots.reason(each, place)
             table.add_row(name, str(each.limit), it.id, str(it.priority), str(place), since, why)
         if not each.holding and not each.waiting:
             table.add_row(name, str(each.limit), "", "", "", "", "")
