@@ -8,10 +8,12 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Body, FastAPI, Path, Query, Request
+from fastapi import APIRouter, Body, FastAPI, Path, Query, Request, WebSocket
 from fastapi.responses import FileResponse, Response
+from fastapi.routing import APIRoute
 from msgspec.structs import replace
 from starlette.background import BackgroundTask
+from starlette.routing import Match
 
 from console import problems
 from console.board import Board
@@ -19,20 +21,22 @@ from console.bodies import CommandBody, ExperimentBody, FileBody, PathBody, Path
 from console.documents import RunDocument
 from console.downloads import files, folder, zipped
 from console.keys import parted
-from console.listing import Filter, selected
+from console.listing import Filter, StateName, selected
 from console.model import ReadModel, live_point
 from console.orders import KafkaAwayError, NoReplyError, Orders, new_id
 from console.picture import drift
 from console.problems import ApiError
 from console.security import Visitor, visitor
 from console.settings import ConsoleConfig
+from console.telling import tell
 from console.walk import thinned
 from experiments.definition import DefinitionError, parse
 from schemas import events
 
 PREFIX = "/api/v1"
 
-ExperimentId = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$", description="The experiment's id.")]
+EXPERIMENT = r"^[a-z0-9][a-z0-9._-]{0,62}$"
+ExperimentId = Annotated[str, Path(pattern=EXPERIMENT, description="The experiment's id.")]
 RUN_LIST = r"^[a-z0-9][a-z0-9._-]{0,62}/[1-9][0-9]{0,8}(,[a-z0-9][a-z0-9._-]{0,62}/[1-9][0-9]{0,8})*$"
 RunNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="The run: 1, 2, 3 …")]
 ORDERS: dict[str, type[events.Command]] = {
@@ -51,6 +55,7 @@ ORDERS: dict[str, type[events.Command]] = {
 }
 
 
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"]
 _DOCUMENTED = (RunPage, ExperimentBody, RunBody, PathBody, CommandBody, events.Reply)
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: problems.documented("The console has tokens, and this request has none of them."),
@@ -70,8 +75,8 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
         *,
         q: Annotated[str, Query(max_length=200, description="Words in title, id, owner or tags.")] = "",
         state: Annotated[
-            Literal["", "active", "ended", "defined", "cancelled", "running", "paused", "held", "decided", "archived"],
-            Query(description="A state, or `active` or `ended` for all such."),
+            StateName,
+            Query(description="A state; `active` or `ended` for all such; `attention` for stuck, held, failed ones."),
         ] = "",
         outcome: Literal["", "accept_h1", "accept_h0", "inconclusive"] = "",
         owner: Annotated[str, Query(max_length=200)] = "",
@@ -107,13 +112,13 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
     async def one_run(experiment_id: ExperimentId, run: RunNumber) -> Response:
         """Return one run, live or ended."""
         document = await _found(model, experiment_id, run)
-        walk = await model.walk(experiment_id, run)
+        walk = await model.seen_walk(document)
         archive = folder(config.archives, experiment_id, run)
         listed = [] if archive is None else await asyncio.to_thread(files, archive)
         return _json(
             RunBody(
                 run=document,
-                point=live_point(experiment_id, run, walk) if len(walk) else None,
+                point=live_point(experiment_id, run, walk) if len(walk) and not document.is_blinded else None,
                 decision=await model.decision(experiment_id, run),
                 archive=[FileBody(name=it.name, size=it.size, sha256=it.sha256) for it in listed] or None,
             )
@@ -127,6 +132,8 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
     ) -> Response:
         """Return the walk against n with its boundaries and the expected drift under both hypotheses."""
         document = await _found(model, experiment_id, run)
+        if document.is_blinded:
+            raise ApiError(403, "Blinded", f"{experiment_id}/{run} is blinded until its decision or an unblind command")
         expected = drift(document)
         points = [
             PathPoint(
@@ -202,6 +209,7 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
         "/commands",
         responses={
             200: _documented(events.Reply),
+            400: problems.documented("The body is no JSON."),
             403: problems.documented("A viewer's token, or a page of another origin."),
             409: problems.documented("The worker rejected the command; `code` says why."),
             504: problems.documented("Sent, but no worker has answered in time."),
@@ -221,9 +229,25 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
             raise ApiError(409, "Rejected", reply.message, code=reply.code, command_id=reply.command_id)
         return _json(reply)
 
-    @router.api_route("/{rest:path}", methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False)
-    async def nothing(rest: str) -> Response:
-        """Say that there is no such address, in the API's own form."""
+    @router.websocket("/events")
+    async def told(
+        socket: WebSocket,
+        experiment_id: Annotated[str | None, Query(pattern=EXPERIMENT)] = None,
+        last: Annotated[int, Query(ge=0, le=1000)] = 0,
+    ) -> None:
+        """Send what is committed as it comes, after the `last` entries of before; of one experiment, or of all."""
+        await tell(socket, board, experiment_id, last)
+
+    @router.api_route("/{rest:path}", methods=_METHODS, include_in_schema=False)
+    async def nothing(request: Request, rest: str) -> Response:
+        """Say that there is no such address, or no such method there, in the API's own form."""
+        known = [route for route in router.routes if isinstance(route, APIRoute) and route.include_in_schema]
+        here = [route for route in known if route.matches(request.scope)[0] is Match.PARTIAL]
+        if here:
+            allowed = ", ".join(sorted({method for route in here for method in route.methods or ()}))
+            answer = problems.response(ApiError(405, "No such method", f"{request.method}; allowed: {allowed}"))
+            answer.headers["allow"] = allowed
+            return answer
         raise ApiError(404, "No such address", f"{PREFIX}/{rest[:80]}; what there is: {PREFIX}/openapi.json")
 
     app.include_router(router)

@@ -7,15 +7,17 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from msgspec.structs import replace
 
 from console.documents import Changes, LivePoint, RunDocument, TimelineEntry
 from console.model import ReadModel, ReadModelAwayError, live_point
 from console.projector import HEARTBEAT_EXPIRES_SECONDS
-from console.walk import thinned
+from console.walk import blinded, thinned
 from schemas import events
 
 Name = tuple[str, int]
@@ -23,6 +25,8 @@ Name = tuple[str, int]
 #: Points of a thumbnail of a walk.
 SPARK_POINTS = 48
 _RETRY_SECONDS = 0.5
+#: Batches that wait for one reader of events before it is given up as too slow.
+_MOST_UNREAD = 1000
 
 _log = structlog.get_logger("console")
 
@@ -90,6 +94,7 @@ class Board:
         self.limits: dict[str, int] = {}
         self.health = Health()
         self._watchers: set[_Watcher] = set()
+        self._listeners: set[asyncio.Queue[Changes]] = set()
         self._replies: dict[tuple[str, str], asyncio.Future[events.Reply]] = {}
         self._beat = 0.0
 
@@ -123,6 +128,16 @@ class Board:
         finally:
             self._watchers.discard(watcher)
 
+    def listen(self) -> "asyncio.Queue[Changes]":
+        """Return a queue that every committed change is put on; once it is full, its reader is too slow."""
+        queue: asyncio.Queue[Changes] = asyncio.Queue(_MOST_UNREAD)
+        self._listeners.add(queue)
+        return queue
+
+    def unlisten(self, queue: "asyncio.Queue[Changes]") -> None:
+        """Put no more changes on the queue."""
+        self._listeners.discard(queue)
+
     def latest(self, experiment_id: str) -> RunDocument | None:
         """Return the experiment's newest run."""
         own = [document for (owner, _), document in self.runs.items() if owner == experiment_id]
@@ -142,6 +157,7 @@ class Board:
         active = [(it.experiment_id, it.run) for it in documents if it.is_active]
         walks = await self.model.walks(active)
         self.runs = {(it.experiment_id, it.run): it for it in documents}
+        walks = {name: blinded(walk) if self.runs[name].is_blinded else walk for name, walk in walks.items()}
         self.points = {name: live_point(*name, walk) for name, walk in walks.items() if len(walk)}
         self.sparks = {}
         for name, walk in walks.items():
@@ -183,6 +199,9 @@ class Board:
             self._set_health(
                 Health(is_redis_up=True, is_projector_up=True, behind=changes.heartbeat.behind, is_loaded=True)
             )
+        for queue in self._listeners:
+            with suppress(asyncio.QueueFull):
+                queue.put_nowait(changes)
         names = {(it.experiment_id, it.run) for it in changes.runs}
         names |= {(it.experiment_id, it.run) for it in changes.points}
         names |= {(it.experiment_id, it.run) for it in changes.archives}
@@ -202,6 +221,8 @@ class Board:
         document, known = self.runs.get(name), self.points.get(name)
         if (document is not None and not document.is_active) or (known is not None and known.n > point.n):
             return
+        if document is not None and document.is_blinded:
+            point = replace(point, llr=0.0, p_value=1.0, total=0.0)
         self.points[name] = point
         spark = self.sparks.setdefault(name, deque())
         spark.append((point.n, point.llr))

@@ -133,6 +133,7 @@ def _changed(document: RunDocument, event: events.Lifecycle) -> RunDocument:
             n=event.n,
             llr=event.llr,
             p_value=event.p_value,
+            is_blinded=False,
         )
     if isinstance(event, events.Archived):
         return replace(document, state="ARCHIVED", since=event.at, disputed=event.disputed)
@@ -213,6 +214,8 @@ def _entry(event: events.ControlEvent, at: datetime) -> TimelineEntry:
             run=event.run,
             body={"queue": event.queue},
         )
+    if isinstance(event, events.Held):
+        kept = {name: kept[name] for name in kept if name != "withheld"}  # a verdict that is withheld is shown nowhere
     if isinstance(event, events.Lifecycle):
         return TimelineEntry(
             kind="event",

@@ -5,14 +5,18 @@ A filter lives in the address of the page, so that a reload, a bookmark or a col
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import datetime
-from typing import Any, Final, Self
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, Self
 from urllib.parse import urlencode
 
 from console.board import Board
 from console.documents import ACTIVE, ENDED, RunDocument
+from console.numbers import duration
 from console.wording import REASON_LABELS, nearness
 
+StateName = Literal[
+    "", "active", "ended", "defined", "cancelled", "running", "paused", "held", "decided", "archived", "attention"
+]  # fmt: skip
 #: What `state` may be: groups that people ask for, and the exact states.
 STATES: Final = {
     "active": set(ACTIVE),
@@ -24,9 +28,13 @@ STATES: Final = {
     "held": {"HELD"},
     "decided": {"DECIDED"},
     "archived": {"ARCHIVED"},
+    "attention": set(ACTIVE) | set(ENDED),
 }
 OUTCOMES: Final = ("accept_h1", "accept_h0", "inconclusive")
 REASONS: Final = tuple(REASON_LABELS)
+#: A run this long without an observation is stuck; an end this long ago needs nobody any more.
+_SILENT: Final = timedelta(minutes=5)
+_RECENT: Final = timedelta(days=1)
 SORTS: Final = ("newest", "oldest", "title", "n", "nearest")
 
 
@@ -81,10 +89,14 @@ class Filter:
 def selected(board: Board, asked: Filter) -> list[RunDocument]:
     """Return the board's runs that the filter admits, in its order."""
     found = [run for run in board.runs.values() if asked.admits(run)]
+    if asked.state == "attention":
+        now = datetime.now(UTC)
+        found = [run for run in found if attention(board, run, now)]
 
     def reached(run: RunDocument) -> float:
         point = board.points.get((run.experiment_id, run.run))
-        near = nearness(run, point.llr) if point is not None and run.is_active else None
+        is_shown = point is not None and run.is_active and not run.is_blinded
+        near = nearness(run, point.llr) if point is not None and is_shown else None
         return near[0] if near is not None else -1.0
 
     def observed(run: RunDocument) -> int:
@@ -100,6 +112,21 @@ def selected(board: Board, asked: Filter) -> list[RunDocument]:
     }
     key, is_descending = orders[asked.sort]
     return sorted(found, key=key, reverse=is_descending)
+
+
+def attention(board: Board, run: RunDocument, now: datetime) -> str:
+    """Return why somebody should look at a run, empty if nobody has to."""
+    if run.disputed:
+        return "the replay of its archive disagrees"
+    if run.state == "HELD":
+        return "its verdict is withheld"
+    if run.reason in ("failed", "stalled") and run.decided_at is not None and now - run.decided_at < _RECENT:
+        return "it failed" if run.reason == "failed" else "its observations stopped coming"
+    if run.state != "RUNNING":
+        return ""
+    point = board.points.get((run.experiment_id, run.run))
+    silent = now - (run.since if point is None else datetime.fromtimestamp(point.at / 1e6, UTC))
+    return f"no observation for {duration(silent)}" if silent > _SILENT else ""
 
 
 def _changed(run: RunDocument) -> datetime:

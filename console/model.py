@@ -24,7 +24,7 @@ from console.documents import (
     TimelineEntry,
 )
 from console.keys import Keys, member, parted
-from console.walk import POINT, Points, unpack
+from console.walk import POINT, Points, blinded, unpack
 from schemas import events
 from schemas.topics import Topics
 
@@ -109,8 +109,13 @@ class ReadModel:
             values = await self._redis.lrange(self.keys.timeline(experiment_id), -most, -1)
         return [msgspec.json.decode(value, type=TimelineEntry) for value in values]
 
+    async def seen_walk(self, run: RunDocument) -> Points:
+        """Return the stored points of a run's walk as far as they may be seen: of a blinded run only n and times."""
+        walk = await self.walk(run.experiment_id, run.run)
+        return blinded(walk) if run.is_blinded else walk
+
     async def walk(self, experiment_id: str, run: int) -> Points:
-        """Return the stored points of a run's walk."""
+        """Return the stored points of a run's walk, blinded or not."""
         async with self._reaching():
             return unpack(await self._redis.get(self.keys.walk(experiment_id, run)) or b"")
 
@@ -147,6 +152,12 @@ class ReadModel:
         async with self._reaching():
             found = await self._redis.hgetall(self.keys.limits)
         return {queue.decode(): int(limit) for queue, limit in found.items()}
+
+    async def newest_entries(self, most: int) -> list[TimelineEntry]:
+        """Return the newest entries of all experiments' timelines, oldest of them first."""
+        async with self._reaching():
+            found = await self._redis.xrevrange(self.keys.events, count=most) if most else []
+        return [msgspec.json.decode(fields[b"entry"], type=TimelineEntry) for _, fields in reversed(found)]
 
     async def heartbeat(self) -> Heartbeat | None:
         """Return the projector's last sign of life, None if it is away."""

@@ -42,8 +42,8 @@ def drift(run: RunDocument) -> Drift:
     return Drift(*rates)
 
 
-def frame(run: RunDocument, walk: Points) -> dict[str, Any]:
-    """Return what the chart of the run's walk draws beside the walk, as plain JSON values."""
+def frame(run: RunDocument, walk: Points, envelope: dict[str, list[list[float]]] | None) -> dict[str, Any]:
+    """Return what the chart of the run's walk draws beside the walk, as plain JSON values; times in milliseconds."""
     expected = drift(run)
     return {
         "lower": run.lower,
@@ -51,7 +51,11 @@ def frame(run: RunDocument, walk: Points) -> dict[str, Any]:
         "limit": run.stop.get("max_samples"),
         "drift0": expected.h0,
         "drift1": expected.h1,
-        "pauses": [[_n_before(walk, pause.paused_from), pause.resumed_at is None] for pause in run.pauses],
+        "pauses": [
+            [_n_before(walk, pause.paused_from), pause.resumed_at is None, pause.paused_at.timestamp() * 1000]
+            for pause in run.pauses
+        ],
+        "envelope": envelope,
         "decision": None if run.outcome is None else {"outcome": run.outcome, "n": run.n, "llr": run.llr},
         "active": run.is_active,
     }

@@ -171,12 +171,16 @@ class WalkChart(Element, component="walk_chart.js"):
             self._frame = frame
             self.run_method("reframe", frame, label)
 
-    def show_whole_plan(self, is_whole: bool) -> None:
-        """Show all of n up to the limit, or as much as the walk needs."""
-        self.run_method("whole_plan", is_whole)
+    def look(self, **view: Any) -> None:
+        """Change how it is looked at: `whole` plan, `axis` `n` or `time`, `envelope` `h0`, `h1` or empty."""
+        self.run_method("look", view)
+
+    def magnify(self, *, closer: bool) -> None:
+        """Come closer to the newest part, or show all again."""
+        self.run_method("magnify", closer)
 
     def save(self, name: str) -> None:
-        """Let the browser save the picture as SVG."""
+        """Let the browser save the picture; the name's ending says whether as SVG or PNG."""
         self.run_method("save", name)
 
 

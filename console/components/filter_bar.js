@@ -3,7 +3,11 @@ export default {
   props: { filter: Object, states: Array, outcomes: Array, sorts: Array },
   emits: ["narrow"],
   data() {
-    return { now: { ...this.filter } };
+    let views = [];
+    try {
+      views = JSON.parse(localStorage.getItem("waldstream-views") ?? "[]").filter((view) => typeof view.name === "string" && typeof view.query === "string");
+    } catch {}
+    return { now: { ...this.filter }, views, name: "", isNaming: false };
   },
   methods: {
     tell() {
@@ -21,6 +25,30 @@ export default {
     clear() {
       this.now = { ...this.now, q: "", state: "", outcome: "", reason: "", owner: "", tag: "" };
       this.tell();
+    },
+    keep() {
+      const name = this.name.trim();
+      if (!name) return;
+      this.views = [...this.views.filter((view) => view.name !== name), { name, query: window.location.search }].slice(-30);
+      this.store();
+    },
+    forget() {
+      this.views = this.views.filter((view) => view.query !== window.location.search);
+      this.store();
+    },
+    store() {
+      this.isNaming = false;
+      this.name = "";
+      try {
+        localStorage.setItem("waldstream-views", JSON.stringify(this.views));
+      } catch {}
+    },
+    visit(event) {
+      window.location.assign(window.location.pathname + event.target.value);
+    },
+    begin() {
+      this.isNaming = true;
+      this.$nextTick(() => this.$refs.name.focus());
     },
     reset(filter) {
       this.now = { ...filter };
@@ -47,5 +75,17 @@ export default {
         <option v-for="[value, text] in sorts" :key="value" :value="value">{{ text }}</option>
       </select>
       <button v-if="narrow" type="button" class="button small" @click="clear">Clear</button>
+      <template v-if="states.length">
+        <select v-if="views.length" class="input" @change="visit" aria-label="Saved views">
+          <option value="" disabled selected>Saved views</option>
+          <option v-for="view in views" :key="view.name" :value="view.query">{{ view.name }}</option>
+        </select>
+        <form v-if="isNaming" class="naming" @submit.prevent="keep">
+          <input class="input" ref="name" v-model="name" maxlength="40" placeholder="Name of this view" aria-label="Name of this view" @keydown.esc="isNaming = false" />
+          <button type="submit" class="button small">Save</button>
+          <button type="button" class="button small" @click="forget">Forget it</button>
+        </form>
+        <button v-else type="button" class="button small" @click="begin">Save view</button>
+      </template>
     </search>`,
 };

@@ -30,7 +30,7 @@ export default {
       <select v-if="kind === 'select'" ref="control" class="input" :id="'field-' + name" v-model="now" @change="tell" :aria-invalid="wrong ? 'true' : 'false'" :aria-describedby="'about-' + name">
         <option v-for="[value, text] in options" :key="value" :value="value">{{ text }}</option>
       </select>
-      <textarea v-else-if="kind === 'text'" ref="control" class="input" :id="'field-' + name" v-model="now" @input="later" @blur="tell" :aria-invalid="wrong ? 'true' : 'false'" :aria-describedby="'about-' + name"></textarea>
+      <textarea v-else-if="kind === 'text' || kind === 'code'" :class="{ writing: kind === 'code' }" :spellcheck="kind === 'text'" ref="control" class="input" :id="'field-' + name" v-model="now" @input="later" @blur="tell" :aria-invalid="wrong ? 'true' : 'false'" :aria-describedby="'about-' + name"></textarea>
       <input v-else ref="control" class="input" :id="'field-' + name" v-model="now" @input="later" @blur="tell" :placeholder="placeholder" :inputmode="kind === 'number' ? 'decimal' : null" autocomplete="off" :aria-invalid="wrong ? 'true' : 'false'" :aria-describedby="'about-' + name" />
       <div :id="'about-' + name">
         <div v-if="wrong" class="error" role="alert">{{ wrong }}</div>

@@ -70,8 +70,8 @@ export default {
         animation: false,
         textStyle: font,
         grid: { left: 8, right: narrow ? 14 : 22, top: 34, bottom: x.zoom ? 62 : 30, containLabel: true },
-        xAxis: axis(color, font, { ...x, format: formats.x }),
-        yAxis: axis(color, font, { ...y, vertical: true, format: formats.y }),
+        xAxis: axis(color, font, { ...x, exact: x.max != null && !x.log, format: formats.x }),
+        yAxis: axis(color, font, { ...y, exact: y.max != null && y.format !== "percent", vertical: true, format: formats.y }),
         dataZoom: x.zoom ? [{ type: "slider", height: 16, bottom: 8, showDetail: false, brushSelect: false, borderColor: color("line-strong"), fillerColor: color("accent-soft"), handleStyle: { color: color("ink-3") }, filterMode: "none" }] : undefined,
         tooltip: tooltip(color, font, (found) => {
           const rows = (Array.isArray(found) ? found : [found]).filter((entry) => entry.seriesName);

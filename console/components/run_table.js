@@ -119,7 +119,7 @@ export default {
                 </svg>
                 <span class="dot" :class="row.tone" :style="spark(row).dot"></span>
               </div>
-              <span v-else class="sub">{{ kind === 'active' ? 'waiting for observations' : '–' }}</span>
+              <span v-else class="sub">{{ row.blind ? 'blinded' : kind === 'active' ? 'waiting for observations' : '–' }}</span>
             </td>
             <td v-if="kind === 'active'" class="wide">
               <template v-if="gauge(row)">

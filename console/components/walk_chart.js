@@ -1,12 +1,7 @@
 // The walk between its boundaries. The server sends points and what is drawn around them; the picture is made here.
-import { echarts } from "nicegui-echart";
+import { axis, echarts, keepDrawn, nats, palette, save, tooltip, whole } from "waldstream-charts";
 
-const GAP = "\u202f";
-const MINUS = "\u2212";
 const MOST_POINTS = 4000;
-
-const whole = (value) => Math.round(value).toString().replace(/\B(?=(\d{3})+(?!\d))/g, GAP);
-const nats = (value) => `${value > 0 ? "+" : ""}${value.toFixed(2)}`.replace("-", MINUS);
 
 export default {
   props: { points: Array, frame: Object, label: String },
@@ -16,18 +11,18 @@ export default {
   mounted() {
     this.walk = [...this.points];
     this.around = this.frame;
-    this.isWhole = false;
+    this.view = { whole: false, axis: "n", envelope: "h1" };
+    this.zoom = [0, 100];
     this.chart = echarts.init(this.$refs.canvas, null, { renderer: "svg" });
-    this.sizes = new ResizeObserver(() => this.chart.resize() || this.draw());
-    this.sizes.observe(this.$el);
-    this.theme = new MutationObserver(() => this.draw());
-    this.theme.observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    this.chart.on("datazoom", () => {
+      const { start, end } = this.chart.getOption().dataZoom[0];
+      this.zoom = [start, end];
+    });
+    this.end = keepDrawn(this.$el, this.chart, () => this.draw());
     this.draw();
   },
   beforeUnmount() {
-    this.sizes.disconnect();
-    this.theme.disconnect();
-    this.chart.dispose();
+    this.end();
   },
   methods: {
     append(points) {
@@ -50,15 +45,19 @@ export default {
     describe(label) {
       this.text = label;
     },
-    whole_plan(isWhole) {
-      this.isWhole = isWhole;
+    look(view) {
+      this.view = { ...this.view, ...view };
+      if (view.axis || "whole" in view) this.zoom = [0, 100];
+      this.draw();
+    },
+    // Closer by half around the newest part that is seen, or all of it again.
+    magnify(closer) {
+      const [start, end] = this.zoom;
+      this.zoom = closer ? [Math.min(start + (end - start) / 2, 98), end] : [0, 100];
       this.draw();
     },
     save(name) {
-      const link = document.createElement("a");
-      link.href = this.chart.getDataURL({ type: "svg" });
-      link.download = name;
-      link.click();
+      save(this.chart, name);
     },
     draw() {
       if (this.waiting) return;
@@ -75,8 +74,8 @@ export default {
       if (drift0 && lower != null) planned.push(lower / drift0);
       const plan = Math.max(...planned.map((value) => value * 1.2), 10);
       // Early on, the walk is shown close by; what the plan holds comes into view as the walk gets there.
-      let right = Math.max(n * 1.12, n && !this.isWhole ? Math.min(plan, Math.max(3 * n, 40)) : plan);
-      if (limit && (this.isWhole || right > limit * 0.7)) right = Math.max(limit * 1.05, n * 1.02);
+      let right = Math.max(n * 1.12, n && !this.view.whole ? Math.min(plan, Math.max(3 * n, 40)) : plan);
+      if (limit && (this.view.whole || right > limit * 0.7)) right = Math.max(limit * 1.05, n * 1.02);
       const values = this.walk.map((point) => point[1]);
       const span = (upper ?? 3) - (lower ?? -3);
       const pad = Math.max(span * 0.2, 0.4);
@@ -86,13 +85,28 @@ export default {
         bottom: Math.min(lower ?? -3, ...values) - pad,
       };
     },
+    // The 5 to 95 % band of planned walks, and their median.
+    band(color, rows, which, right) {
+      if (!rows) return [];
+      const inside = [[0, 0, 0, 0], ...rows.filter((row) => row[0] <= right)];
+      const shared = { type: "line", silent: true, showSymbol: false, animation: false, z: 1 };
+      return [
+        { ...shared, name: "", stack: "planned", lineStyle: { width: 0 }, data: inside.map((row) => [row[0], row[1]]) },
+        { ...shared, name: "", stack: "planned", lineStyle: { width: 0 }, areaStyle: { color: color(which), opacity: 0.13 }, data: inside.map((row) => [row[0], row[3] - row[1]]) },
+        { ...shared, name: "", lineStyle: { color: color(which), width: 1, type: [1, 3] }, data: inside.map((row) => [row[0], row[2]]) },
+      ];
+    },
     options() {
-      const style = getComputedStyle(document.body);
-      const color = (name) => style.getPropertyValue(`--${name}`).trim();
-      const { lower, upper, limit, drift0, drift1, pauses, decision } = this.around;
-      const { right, top, bottom } = this.range();
+      const color = palette();
+      const { lower, upper, limit, drift0, drift1, pauses, decision, envelope } = this.around;
+      const byTime = this.view.axis === "time" && this.walk.length > 0;
+      const first = byTime ? this.walk[0][3] / 1000 : 0;
+      const at = (point) => (byTime ? point[3] / 1000 : point[0]);
+      const range = this.range();
+      const { top, bottom } = range;
+      const right = byTime ? first + Math.max((this.walk[this.walk.length - 1][3] / 1000 - first) * 1.06, 1000) : range.right;
       const narrow = this.$el.clientWidth < 560;
-      const font = { fontFamily: style.fontFamily, fontSize: narrow ? 11 : 12 };
+      const font = { fontFamily: color.font, fontSize: narrow ? 11 : 12 };
       const lines = [{ yAxis: 0, lineStyle: { color: color("line-strong"), width: 1, type: "solid" }, label: { show: false } }];
       const areas = [];
       const edge = (value, name, hypothesis, where) => {
@@ -110,7 +124,7 @@ export default {
         edge(lower, "h0", "H0", "insideStartBottom");
         areas.push([{ yAxis: bottom, itemStyle: { color: color("h0-soft") } }, { yAxis: lower }]);
       }
-      if (limit && limit <= right) {
+      if (!byTime && limit && limit <= right) {
         lines.push({
           xAxis: limit,
           lineStyle: { color: color("ink-3"), width: 1.5, type: "dotted" },
@@ -118,14 +132,14 @@ export default {
         });
         areas.push([{ xAxis: limit, itemStyle: { color: color("idle-soft"), opacity: 0.7 } }, { xAxis: right }]);
       }
-      for (const [n, isOpen] of pauses ?? [])
+      for (const [n, isOpen, time] of pauses ?? [])
         lines.push({
-          xAxis: n,
+          xAxis: byTime ? time : n,
           lineStyle: { color: color("warn"), width: 1, type: "dashed" },
           label: { ...font, position: "end", color: color("warn"), formatter: isOpen ? "paused" : "pause" },
         });
       const ray = (slope, boundary, name, hypothesis) => {
-        if (!slope) return [];
+        if (!slope || byTime) return [];
         const end = Math.min(right, (boundary ?? (slope > 0 ? top : bottom)) / slope);
         return [
           {
@@ -135,21 +149,25 @@ export default {
           },
         ];
       };
-      const data = [[0, 0], ...this.walk.map((point) => [point[0], point[1]])];
-      const last = decision ? [decision.n, decision.llr] : data[data.length - 1];
+      const data = [[first, 0], ...this.walk.map((point) => [at(point), point[1]])];
+      const isWhole = decision && data[data.length - 1][0] < decision.n && !byTime;
+      const last = decision ? [byTime ? data[data.length - 1][0] : decision.n, decision.llr] : data[data.length - 1];
       const tone = { accept_h1: "h1", accept_h0: "h0", inconclusive: "idle" }[decision?.outcome] ?? "ink";
-      if (decision && data[data.length - 1][0] < decision.n) data.push(last);
+      if (isWhole) data.push(last);
       const words = { accept_h1: "H1 accepted", accept_h0: "H0 accepted", inconclusive: "inconclusive" }[decision?.outcome];
-      const rightHalf = last[0] > right / 2;
+      const rightHalf = last[0] - first > (right - first) / 2;
+      const share = (last[0] - first) / (right - first);
       return {
         animation: false,
         textStyle: font,
-        grid: { left: 8, right: narrow ? 12 : 20, top: narrow ? 42 : 28, bottom: 30, containLabel: true },
+        grid: { left: 8, right: narrow ? 12 : 20, top: narrow ? 42 : 28, bottom: 62, containLabel: true },
+        dataZoom: [
+          { type: "slider", start: this.zoom[0], end: this.zoom[1], height: 16, bottom: 8, showDetail: false, brushSelect: false, filterMode: "none", borderColor: color("line-strong"), fillerColor: color("accent-soft"), handleStyle: { color: color("ink-3") }, dataBackground: { lineStyle: { opacity: 0 }, areaStyle: { opacity: 0 } }, selectedDataBackground: { lineStyle: { opacity: 0 }, areaStyle: { opacity: 0 } } },
+          { type: "inside", zoomOnMouseWheel: "ctrl", moveOnMouseMove: "shift", moveOnMouseWheel: false, filterMode: "none" },
+        ],
         xAxis: {
-          type: "value", min: 0, max: right, name: "observations n", nameLocation: "middle", nameGap: 30,
-          nameTextStyle: { ...font, color: color("ink-3") },
-          axisLine: { lineStyle: { color: color("line-strong") } }, axisTick: { show: false }, splitLine: { show: false },
-          axisLabel: { ...font, color: color("ink-3"), formatter: whole, hideOverlap: true, showMaxLabel: false },
+          ...axis(color, font, { min: first, max: right, name: byTime ? "time of the record" : "observations n", exact: true, format: byTime ? undefined : whole }),
+          type: byTime ? "time" : "value",
         },
         yAxis: {
           type: "value", min: bottom, max: top, name: narrow ? "LLR (nats)" : "log-likelihood ratio (nats)", nameLocation: "end", nameGap: narrow ? 24 : 11,
@@ -158,21 +176,16 @@ export default {
           splitLine: { lineStyle: { color: color("line"), width: 1 } },
           axisLabel: { ...font, color: color("ink-3"), showMinLabel: false, showMaxLabel: false, formatter: (v) => (v ? nats(v).replace(/\.?0+$/, "") : "0") },
         },
-        tooltip: {
-          trigger: "axis", renderMode: "richText", confine: true, transitionDuration: 0,
-          backgroundColor: color("surface"), borderColor: color("line-strong"), padding: [8, 11],
-          textStyle: { ...font, color: color("ink"), lineHeight: 18 },
-          axisPointer: { type: "line", lineStyle: { color: color("line-strong"), type: "solid" } },
-          formatter: (found) => {
-            const point = (Array.isArray(found) ? found : [found]).find((entry) => entry.seriesName === "walk");
-            if (!point) return "";
-            const row = this.walk[point.dataIndex - 1];
-            const text = [`n = ${whole(point.value[0])}`, `LLR ${nats(point.value[1])} nats`];
-            if (row) text.push(`always-valid p ${row[2] < 1e-4 ? "< 0.0001" : row[2].toPrecision(3)}`, new Date(row[3] / 1000).toLocaleString());
-            return text.join("\n");
-          },
-        },
+        tooltip: tooltip(color, font, (found) => {
+          const point = (Array.isArray(found) ? found : [found]).find((entry) => entry.seriesName === "walk");
+          if (!point) return "";
+          const row = this.walk[point.dataIndex - 1];
+          const text = [`n = ${whole(row ? row[0] : point.value[0])}`, `LLR ${nats(point.value[1])} nats`];
+          if (row) text.push(`always-valid p ${row[2] < 1e-4 ? "< 0.0001" : row[2].toPrecision(3)}`, new Date(row[3] / 1000).toLocaleString());
+          return text.join("\n");
+        }),
         series: [
+          ...(byTime ? [] : this.band(color, envelope?.[this.view.envelope], this.view.envelope, right)),
           {
             type: "line", name: "walk", data, showSymbol: false, z: 5, silent: false,
             lineStyle: { color: color("ink"), width: 1.75, join: "round" }, itemStyle: { color: color("ink") },
@@ -188,8 +201,8 @@ export default {
             label: {
               ...font, show: true, color: color(tone), fontWeight: 600, distance: 9,
               position: { h1: "top", h0: "bottom" }[tone] ?? (rightHalf ? "left" : "right"),
-              align: tone === "h1" || tone === "h0" ? (last[0] > right * 0.82 ? "right" : last[0] < right * 0.18 ? "left" : "center") : undefined,
-              formatter: !last[0] ? "" : decision ? `${words} at n = ${whole(decision.n)}` : nats(last[1]),
+              align: tone === "h1" || tone === "h0" ? (share > 0.82 ? "right" : share < 0.18 ? "left" : "center") : undefined,
+              formatter: !this.walk.length && !decision ? "" : decision ? `${words} at n = ${whole(decision.n)}` : nats(last[1]),
               textBorderColor: color("surface"), textBorderWidth: 3,
             },
           },

@@ -101,7 +101,7 @@ class ComparePage:
         if not news.all and not news.names & set(self._names):
             return
         known = self._desk.board.runs
-        runs = [known[name] for name in self._names if name in known]
+        runs = [known[name] for name in self._names if name in known and not known[name].is_blinded]
         try:
             walks = await self._desk.model.walks([(run.experiment_id, run.run) for run in runs])
         except ReadModelAwayError:
@@ -112,12 +112,14 @@ class ComparePage:
         missing = len(self._names) - len(runs)
         at = numbers.count(comparison.common_n(walks))
         text = f"{len(runs)} runs; all of them have reached n = {at}. Only there may their evidence be compared."
-        set_text(self._subtitle, text + (f" {missing} of those asked for are not known." if missing else ""))
+        set_text(
+            self._subtitle, text + (f" {missing} of those asked for are not known, or blinded." if missing else "")
+        )
         self._show_legend(spec["lines"])
 
     def _spec(self, walks: Any) -> dict[str, Any]:
         known = self._desk.board.runs
-        runs = [known[name] for name in self._names if name in known]
+        runs = [known[name] for name in self._names if name in known and not known[name].is_blinded]
         return comparison.chart(runs, walks, self._chosen["x"], self._chosen["y"])
 
     def _show_legend(self, lines: list[dict[str, Any]]) -> None:

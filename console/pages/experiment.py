@@ -1,30 +1,31 @@
 """One experiment: verdict in words, the walk between its boundaries, numbers with their meaning, history, commands."""
 
-from typing import Final
+import asyncio
 
 import msgspec
 from fastapi import Request
 from nicegui import ui
 
-from console import numbers, wording
+from console import wording
 from console.board import News
-from console.components import Ask, WalkChart
+from console.components import Ask
 from console.desk import Desk
 from console.documents import LivePoint, RunDocument
 from console.downloads import folder
-from console.model import ReadModelAwayError, live_point
+from console.envelope import envelope
+from console.model import ReadModelAwayError
 from console.orders import KafkaAwayError, NoReplyError, new_id
 from console.pages import parts
+from console.pages.charts import SideCharts, WalkCard, newest
 from console.pages.commands import ALLOWED, COMMANDS, KINDS, SAID
-from console.pages.figures import Figures
+from console.pages.figures import Figures, rate
+from console.pages.health import HealthCard
+from console.pages.outlook import OutlookCard
 from console.pages.rows import address
 from console.pages.shell import follow, set_classes, set_text, shell, tag
-from console.picture import frame
 from console.security import Visitor, visitor
-from console.walk import Points, thinned
-
-_SHOWN_POINTS: Final = 1000
-_SENT_AT_MOST: Final = 3000
+from console.walk import Points
+from schemas import events
 
 
 class ExperimentPage:
@@ -36,14 +37,14 @@ class ExperimentPage:
         self._run = run
         self._runs = runs
         self._walk = walk
-        self._sent_n = 0
-        self._sent = 0
+        self._defined: events.Defined | None = None
         self._buttons: tuple[str, ...] | None = None
 
     async def build(self) -> None:
         """Build the page."""
         run = self._run
         ui.page_title(f"{run.name} · waldstream")
+        self._defined = await self._desk.model.definition(run.experiment_id, run.definition_revision)
         self._ask = Ask(self._confirmed)
         self._header()
         with tag("section", "card verdict", aria_label="Verdict") as self._verdict:
@@ -56,12 +57,23 @@ class ExperimentPage:
                 self._waiting = tag("section", "card", aria_label="First observation")
                 with self._waiting:
                     parts.waiting_for_observations(run, self._desk.config)
-                self._chart_card()
-            with tag("section", "card", aria_label="Numbers"):
-                with tag("div", "head"):
-                    tag("h2", text="Numbers")
-                with tag("div", "figures"):
-                    self._figures = Figures(run)
+                self._blind = tag("section", "card empty", aria_label="Blinded")
+                with self._blind:
+                    tag("h2", text="Blinded until the decision")
+                    tag(
+                        "p",
+                        text="Progress and health are shown, but neither the sign nor the size of the evidence. "
+                        "Unblinding is a command with a reason, and stays in the history.",
+                    )
+                self._walk_card = WalkCard(run, self._seen(), await asyncio.to_thread(envelope, run))
+            with tag("div", "stack top"):
+                with tag("section", "card", aria_label="Numbers"):
+                    with tag("div", "head"):
+                        tag("h2", text="Numbers")
+                    with tag("div", "figures"):
+                        self._figures = Figures(run)
+                self._outlook = OutlookCard(self._desk)
+        self._charts = SideCharts(run)
         with tag("div", "thirds"):
             with tag("section", "card", aria_label="History"):
                 with tag("div", "head"):
@@ -73,7 +85,8 @@ class ExperimentPage:
                     tag("h2", text="Design")
                     tag("span", "note", "fixed before the first observation")
                 with tag("div", "body"):
-                    parts.design(run, await self._desk.model.definition(run.experiment_id, run.definition_revision))
+                    parts.design(run, self._defined)
+            self._health = HealthCard()
             with tag("section", "card", aria_label="Archive") as self._archive_card:
                 with tag("div", "head"):
                     tag("h2", text="Archive")
@@ -102,33 +115,9 @@ class ExperimentPage:
                         tag("span", "tag", name)
                     if run.run:
                         parts.run_choice(run, self._runs)
-            self._actions = tag("div", "actions")
-
-    def _chart_card(self) -> None:
-        run = self._run
-        points = thinned(self._walk, _SHOWN_POINTS)
-        self._sent = len(points)
-        self._sent_n = int(points["n"][-1]) if len(points) else 0
-        with tag("section", "card grows", aria_label="The walk"):
-            with tag("div", "head"):
-                tag("h2", text="The walk")
-                tag("span", "note", "only the last point decides; the way there is for diagnosis")
-                tag("div", "grow")
-                self._whole = tag("button", "button small", "Whole plan", type="button", aria_pressed="false")
-                self._whole.on("click", self._toggle_plan)
-                tag("button", "button small", "Save picture", type="button").on("click", self._save_picture)
-            with tag("div", "body"):
-                self._chart = WalkChart(_rows(points), frame(run, self._walk), self._description(self._point()))
-            parts.legend(run)
-
-    def _save_picture(self) -> None:
-        self._chart.save(f"{self._run.experiment_id}-{self._run.run}-walk.svg")
-
-    def _toggle_plan(self) -> None:
-        pressed = self._whole.props["aria-pressed"] == "false"
-        self._whole.props["aria-pressed"] = "true" if pressed else "false"
-        set_text(self._whole, "Fit the walk" if pressed else "Whole plan")
-        self._chart.show_whole_plan(pressed)
+            with tag("div", "actions"):
+                tag("a", "button", "Clone", href=f"/new?clone={run.experiment_id}")
+                self._actions = tag("div", "actions")
 
     async def _changed(self, news: News) -> None:
         """Fetch what changed, if it concerns this run, and show it."""
@@ -143,7 +132,7 @@ class ExperimentPage:
                         return
                 self._run = await model.run(*name) or self._run
             if news.all or name in news.names:
-                walk = await model.walk(*name)
+                walk = await model.seen_walk(self._run)
                 if len(walk) or not len(self._walk):
                     self._walk = walk
             await self._show(news)
@@ -160,11 +149,19 @@ class ExperimentPage:
         self._show_verdict(sign)
         self._show_buttons()
         self._waiting.set_visibility(not len(self._walk) and run.outcome is None)
-        self._show_walk(point)
+        is_blind = run.is_blinded
+        self._blind.set_visibility(is_blind)
+        self._walk_card.card.set_visibility(not is_blind)
+        if not is_blind:
+            self._walk_card.show(run, self._walk)
+            certificate = self._defined.certificate if self._defined is not None else {}
+            await self._charts.show(run, self._walk, certificate)
+            self._outlook.show(run, point, rate(self._walk))
         decision = None
         if run.outcome is not None:
             decision = await self._desk.model.decision(run.experiment_id, run.run)
         self._figures.show(run, point, self._walk, decision)
+        self._health.show(run, decision)
         if news.all or news.timelines:
             await self._show_history()
         self._show_archive()
@@ -204,20 +201,6 @@ class ExperimentPage:
                 style = "button primary" if kind in ("start", "resume", "release") else "button"
                 button = tag("button", f"{style} danger" if kind in ("stop", "cancel") else style, text, type="button")
                 button.on("click", lambda _, kind=kind: self._ask.open({"type": kind, **COMMANDS[kind]}))
-
-    def _show_walk(self, point: LivePoint | None) -> None:
-        around, label = frame(self._run, self._walk), self._description(point)
-        fresh = self._walk[self._walk["n"] > self._sent_n]
-        if len(fresh):
-            self._sent_n = int(fresh["n"][-1])
-            if self._sent + len(fresh) > _SENT_AT_MOST or len(fresh) > _SHOWN_POINTS:
-                few = thinned(self._walk, _SHOWN_POINTS)
-                self._sent = len(few)
-                self._chart.replace(_rows(few), around, label)
-                return
-            self._sent += len(fresh)
-            self._chart.append(_rows(fresh), label)
-        self._chart.reframe(around, label)
 
     async def _show_history(self) -> None:
         entries = await self._desk.model.timeline(self._run.experiment_id)
@@ -262,22 +245,11 @@ class ExperimentPage:
         self._ask.close()
 
     def _point(self) -> LivePoint | None:
-        return live_point(self._run.experiment_id, self._run.run, self._walk) if len(self._walk) else None
+        return newest(self._run, self._walk)
 
-    def _description(self, point: LivePoint | None) -> str:
-        run = self._run
-        ends = [f"{numbers.signed(run.upper)} (accept H1)" if run.upper is not None else "no H1 line"]
-        ends.append(f"{numbers.signed(run.lower)} (accept H0)" if run.lower is not None else "no H0 line")
-        llr = run.llr if run.llr is not None else (point.llr if point is not None else 0.0)
-        n = run.n if run.n is not None else (point.n if point is not None else 0)
-        return (
-            f"Walk of the log-likelihood ratio against n: {numbers.signed(llr)} nats after {numbers.count(n)} "
-            f"observations, between {' and '.join(ends)}. {wording.state(run).text}."
-        )
-
-
-def _rows(points: Points) -> list[list[float]]:
-    return [[n, llr, p_value, at] for n, llr, p_value, _, _, at in points.tolist()]
+    def _seen(self) -> Points:
+        """Return the walk as far as it may leave the server."""
+        return self._walk[:0] if self._run.is_blinded else self._walk
 
 
 async def build(desk: Desk, request: Request, experiment_id: str, number: int | None) -> None:
@@ -286,7 +258,7 @@ async def build(desk: Desk, request: Request, experiment_id: str, number: int | 
         try:
             runs = await desk.model.runs_of(experiment_id)
             run = next((it for it in runs if number in (None, it.run)), None)
-            walk = await desk.model.walk(experiment_id, run.run) if run is not None else None
+            walk = await desk.model.seen_walk(run) if run is not None else None
         except ReadModelAwayError:
             parts.unavailable()
             _reload_when_back(desk)

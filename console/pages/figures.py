@@ -73,8 +73,10 @@ def _figures(run: RunDocument, point: LivePoint | None, walk: Points, decision: 
     found: list[Figure] = [
         ("Observations", numbers.count(n), f"of at most {numbers.count(limit)}" if limit else "no limit is set"),
         *_planned(run),
-        ("Log-likelihood ratio", f"{numbers.signed(llr)} nats", _leaning(run, llr)),
     ]
+    if run.is_blinded:
+        return [*found, *_pace(run, walk), *_times(run)]
+    found.append(("Log-likelihood ratio", f"{numbers.signed(llr)} nats", _leaning(run, llr)))
     if run.outcome is None:
         if run.upper is not None:
             found.append(
@@ -93,10 +95,12 @@ def _figures(run: RunDocument, point: LivePoint | None, walk: Points, decision: 
         others = [f"{numbers.count(number)} {name}" for name, number in counts.items() if name != "applied"]
         note = "applied; " + (", ".join(others) or "none left out")
         found.append(("Records", numbers.count(counts.get("applied", 0)), note))
-    if run.state == "RUNNING" and (rate := _rate(walk)) is not None:
-        found.append(("Rate", f"{numbers.plain(rate, 3)} / s", "observations applied, lately"))
-    found += _times(run)
-    return found
+    return [*found, *_pace(run, walk), *_times(run)]
+
+
+def _pace(run: RunDocument, walk: Points) -> list[Figure]:
+    lately = rate(walk) if run.state == "RUNNING" else None
+    return [] if lately is None else [("Rate", f"{numbers.plain(lately, 3)} / s", "observations applied, lately")]
 
 
 def _planned(run: RunDocument) -> list[Figure]:
@@ -150,7 +154,8 @@ def _estimates(run: RunDocument, point: LivePoint | None, decision: dict[str, An
     return found
 
 
-def _rate(walk: Points) -> float | None:
+def rate(walk: Points) -> float | None:
+    """Return how many observations a second were applied lately, None before the second point."""
     tail = walk[-_RATE_POINTS:]
     if len(tail) < 2:
         return None

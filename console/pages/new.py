@@ -1,6 +1,7 @@
 """New experiment: a template, a form that the definition itself judges, and one click to run."""
 
 import asyncio
+import json
 from itertools import count
 from typing import Any, Final
 
@@ -8,9 +9,11 @@ from fastapi import Request
 from nicegui import background_tasks, ui
 
 from console import numbers
-from console.components import FormField
+from console.components import FormField, Plot
+from console.curves import Curves, curves
 from console.desk import Desk
 from console.form import by_field, definition, suggested_id
+from console.model import ReadModelAwayError
 from console.orders import KafkaAwayError, NoReplyError, new_id
 from console.pages.parts import promises
 from console.pages.shell import set_text, shell, tag
@@ -18,7 +21,9 @@ from console.security import Visitor, visitor
 from console.templates import TEMPLATES
 from experiments.definition import DefinitionError, ExperimentDefinition, parse
 from experiments.planning import Refusal, Solution
+from experiments.templates import templates
 from schemas import events
+from schemas.codecs import EXPERIMENT_ID
 
 _REST_SECONDS: Final = 0.3
 _THRESHOLDS: Final = [
@@ -36,9 +41,11 @@ _SOURCES: Final = [
 class NewExperiment:
     """One open form."""
 
-    def __init__(self, desk: Desk, who: Visitor, template: str) -> None:
+    def __init__(self, desk: Desk, who: Visitor, template: str, text: str) -> None:
         self._desk = desk
         self._who = who
+        self._document = text
+        self._is_text = bool(text)
         self._template = TEMPLATES.get(template) or next(iter(TEMPLATES.values()))
         self._fields: dict[str, FormField] = {}
         self._planned_for: dict[str, Any] | None = None
@@ -63,9 +70,53 @@ class NewExperiment:
                 self._cards[template.name] = card
         with tag("div", "columns section"):
             with tag("div", "stack"):
-                self._form()
+                with tag("div", "segments", role="group", aria_label="How to write it"):
+                    self._ways = {
+                        is_text: tag("button", text=words, type="button").on(
+                            "click", lambda _, is_text=is_text: self._switch(is_text=is_text)
+                        )
+                        for is_text, words in ((False, "Form"), (True, "Text: every family, every option"))
+                    }
+                with tag("div", "stack") as self._as_form:
+                    self._form()
+                with tag("div", "stack") as self._as_text:
+                    self._written()
             with tag("aside", "stack sticky", aria_label="Plan"):
                 self._side()
+        await self._switch(is_text=self._is_text)
+
+    def _written(self) -> None:
+        """Build the definition as text, with the templates of all families to begin with."""
+        with tag("section", "card", aria_label="Definition"):
+            with tag("div", "head"):
+                tag("h2", text="Definition")
+                tag("span", "note", "TOML or JSON, as in a file for waldstream run")
+            with tag("div", "body stack"):
+                names = [("", "Begin with …"), *((it.name, f"{it.name}: {it.about}") for it in templates().values())]
+                self._beginnings = FormField(
+                    "beginning", "Template", kind="select", options=names, on_change=self._begin_text
+                )
+                self._text = FormField("text", "Definition", kind="code", value=self._document, on_change=self._judged)
+
+    async def _begin_text(self) -> None:
+        template = templates().get(self._beginnings.value)
+        if template is not None:
+            self._text.put(template.text)
+            await self._judge()
+
+    async def _judged(self) -> None:
+        await self._judge()
+
+    async def _switch(self, *, is_text: bool) -> None:
+        """Show the form or the text; a text that is still empty begins as what the form says."""
+        self._is_text = is_text
+        if is_text and not self._text.value:
+            self._text.put(json.dumps(self._formed(), indent=2, ensure_ascii=False))
+        for each, button in self._ways.items():
+            button.props["aria-pressed"] = "true" if each == is_text else "false"
+            button.update()
+        self._as_form.set_visibility(not is_text)
+        self._as_text.set_visibility(is_text)
         await self._judge()
 
     def _form(self) -> None:
@@ -129,6 +180,15 @@ class NewExperiment:
             with tag("div", "body"):
                 self._plan_note = tag("p", "note")
                 self._plan = tag("dl", "pairs", style="margin-top:6px")
+        with tag("section", "card", aria_label="Operating characteristic") as self._curves:
+            with tag("div", "head"):
+                tag("h2", text="If the truth is …")
+                tag("span", "note", "chance of each end, and the mean n")
+            with tag("div", "body stack"):
+                empty: dict[str, Any] = {"x": {"name": ""}, "y": {"name": ""}}
+                self._operating = Plot(empty, "Operating characteristic").classes("low")
+                self._length = Plot(empty, "Mean number of observations").classes("low")
+        self._curves.set_visibility(False)
         with tag("section", "card send-card"), tag("div", "body stack"):
             self._problem = tag("div", "problem", role="alert")
             self._run = tag("button", "button primary", "Create and run", type="button").on(
@@ -170,7 +230,10 @@ class NewExperiment:
         names = (wanted if number == 1 else f"{wanted}-{number}" for number in count(1))
         return next(name for name in names if name not in taken)
 
-    def _given(self) -> dict[str, Any]:
+    def _given(self) -> dict[str, Any] | str:
+        return self._text.value if self._is_text else self._formed()
+
+    def _formed(self) -> dict[str, Any]:
         return definition({name: field.value for name, field in self._fields.items()})
 
     async def _judge(self) -> ExperimentDefinition | None:
@@ -180,6 +243,11 @@ class NewExperiment:
         try:
             parsed = parse(given)
         except DefinitionError as error:
+            if self._is_text:
+                self._text.complain("; ".join(map(str, error.problems)))
+                self._say("")
+                self._drop_plan("Mend what is named, and the plan appears here.")
+                return None
             fields, rest = by_field(error.problems)
             for name, field in self._fields.items():
                 field.complain(fields.get(name, ""))
@@ -188,8 +256,9 @@ class NewExperiment:
             return None
         for field in self._fields.values():
             field.complain("")
+        self._text.complain("")
         self._say("")
-        self._start_planning(given)
+        self._start_planning(parsed.stored())
         return parsed
 
     def _drop_plan(self, note: str) -> None:
@@ -217,6 +286,12 @@ class NewExperiment:
             if not client.is_deleted:
                 with client:
                     self._show_solution(solution)
+            if isinstance(solution, Refusal):
+                return
+            found = await self._desk.solver.work(curves, solution)
+            if not client.is_deleted:
+                with client:
+                    self._show_curves(found)
 
         self._planning = background_tasks.create(solve(), name="work a design out")
         client.on_delete(self._planning.cancel)
@@ -228,10 +303,17 @@ class NewExperiment:
         else:
             self._show_plan(solution, f"By {solution.certificate.get('method', 'the thresholds alone')}.")
 
+    def _show_curves(self, found: Curves | Refusal) -> None:
+        self._curves.set_visibility(not isinstance(found, Refusal))
+        if not isinstance(found, Refusal):
+            self._operating.show(found[0], "Chance of each end against the parameter")
+            self._length.show(found[1], "Mean number of observations against the parameter")
+
     def _show_plan(self, solution: Solution | None, note: str) -> None:
         set_text(self._plan_note, note)
         self._plan.clear()
         if solution is None:
+            self._curves.set_visibility(False)
             return
         with self._plan:
             for name, value in planned(solution):
@@ -258,7 +340,7 @@ class NewExperiment:
             experiment_id=parsed.id,
             actor=self._who.actor(parsed.owner or "console"),
             reason=f"from the template {self._template.title}",
-            experiment=self._given(),
+            experiment=parsed.stored() if self._is_text else self._formed(),
         )
         self._busy(is_busy=True)
         try:
@@ -293,4 +375,30 @@ def planned(solution: Solution) -> list[tuple[str, str]]:
 async def build(desk: Desk, request: Request) -> None:
     """Build the page of a new experiment."""
     with shell(desk, "/new"):
-        await NewExperiment(desk, visitor(request), request.query_params.get("template", "")).build()
+        query = request.query_params
+        text = await _cloned(desk, query.get("clone", ""))
+        await NewExperiment(desk, visitor(request), query.get("template", ""), text).build()
+
+
+async def _cloned(desk: Desk, experiment_id: str) -> str:
+    """Return the newest definition of an experiment as text under an id that is free, empty if there is none."""
+    if not EXPERIMENT_ID.fullmatch(experiment_id):
+        return ""
+    try:
+        defined = await desk.model.definition(experiment_id)
+    except ReadModelAwayError:
+        return ""
+    if defined is None:
+        return ""
+    taken = {name for name, _ in desk.board.runs}
+    own = dict(defined.definition)
+    own["id"] = next(name for number in count(2) if (name := f"{experiment_id[:58]}-{number}") not in taken)
+    bare = parse({name: own[name] for name in ("id", "model", "errors")}).stored()
+    kept = {name: value for name, value in own.items() if value != bare[name] or name in ("id", "model", "errors")}
+    return json.dumps(_without_gaps(kept), indent=2, ensure_ascii=False)
+
+
+def _without_gaps(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_gaps(entry) for name, entry in value.items() if entry is not None}
+    return value

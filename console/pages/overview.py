@@ -13,7 +13,7 @@ from console.board import Board, News
 from console.components import FilterBar, RunTable
 from console.desk import Desk
 from console.documents import ACTIVE, ENDED, RunDocument
-from console.listing import SORTS, Filter, selected
+from console.listing import SORTS, Filter, attention, selected
 from console.pages.rows import row
 from console.pages.selection import Selection
 from console.pages.shell import follow, set_text, shell, tag
@@ -27,7 +27,13 @@ _SECTIONS = (
     ("ended", "Ended", ENDED),
     ("waiting", "Not started", ("DEFINED", "CANCELLED")),
 )
-_STATES = [("", "All"), ("active", "Active"), ("ended", "Ended"), ("defined", "Not started")]
+_STATES = [
+    ("", "All"),
+    ("active", "Active"),
+    ("attention", "Attention"),
+    ("ended", "Ended"),
+    ("defined", "Not started"),
+]
 _OUTCOMES = [
     ("", "Any outcome"),
     ("accept_h1", "H1 accepted"),
@@ -91,7 +97,7 @@ class Overview:
                 ("active", "Active runs"),
                 ("nearest", "Nearest to a decision"),
                 ("decided", "Ended in the last 24 hours"),
-                ("all", "All runs"),
+                ("attention", "Needs attention"),
             ):
                 with tag("div", "card tile"):
                     tag("div", "label", label)
@@ -188,14 +194,15 @@ class Overview:
             name: sum(run.outcome == outcome for run in recent)
             for name, outcome in (("H1", "accept_h1"), ("H0", "accept_h0"), ("inconclusive", "inconclusive"))
         }
-        all_runs = [run for run in runs if run.run]
+        now = datetime.now(UTC)
+        stuck = [(run, why) for run in runs if (why := attention(board, run, now))]
         self._fill("active", numbers.count(len(active)), f"{paused} paused" if paused else "none paused")
         self._fill("nearest", *_nearest(board, active))
         self._fill(
             "decided", numbers.count(len(recent)), " · ".join(f"{n} {name}" for name, n in ends.items() if n) or "–"
         )
-        ids = len({run.experiment_id for run in runs})
-        self._fill("all", numbers.count(len(all_runs)), f"of {numbers.count(ids)} experiment{'s' if ids != 1 else ''}")
+        first = f"{stuck[0][0].name}: {stuck[0][1]}" if stuck else "nothing is stuck, held or failed"
+        self._fill("attention", numbers.count(len(stuck)), first)
 
     def _fill(self, key: str, value: str, note: str) -> None:
         shown, explained = self._tile[key]
@@ -208,7 +215,11 @@ def _nearest(board: Board, active: list[RunDocument]) -> tuple[str, str]:
     best: tuple[float, str, RunDocument] | None = None
     for run in active:
         point = board.points.get((run.experiment_id, run.run))
-        near = wording.nearness(run, point.llr) if point is not None else None
+        near = (
+            wording.nearness(run, point.llr)
+            if point is not None and run.state != "HELD" and not run.is_blinded
+            else None
+        )
         if near is not None and (best is None or near[0] > best[0]):
             best = (*near, run)
     if best is None:

@@ -45,7 +45,7 @@ def run_choice(run: RunDocument, runs: list[RunDocument]) -> None:
         choice.on("change", js_handler="(event) => window.location.assign(event.target.value)")
 
 
-def legend(run: RunDocument) -> None:
+def legend(run: RunDocument, *, has_envelope: bool) -> None:
     """Say what the lines of the chart are."""
     with tag("div", "legend"):
         for style, text in (
@@ -54,6 +54,7 @@ def legend(run: RunDocument) -> None:
             ("h0" if run.lower is not None else None, "H0 line"),
             ("h1 dashed", f"expected if {wording.hypothesis(run, 'h1')}"),
             ("h0 dashed", f"expected if {wording.hypothesis(run, 'h0')}"),
+            ("band" if has_envelope else None, "5 to 95 % of planned walks, dotted their median"),
         ):
             if style is not None:
                 with tag("span"):

@@ -14,6 +14,8 @@ def row(board: Board, run: RunDocument) -> dict[str, Any]:
     n = run.n if run.n is not None else (point.n if point is not None else 0)
     llr = run.llr if run.llr is not None else (point.llr if point is not None else None)
     p_value = run.p_value if run.p_value is not None else (point.p_value if point is not None else None)
+    if run.is_blinded:
+        llr = p_value = None
     limit = run.stop.get("max_samples")
     about = [run.experiment_id, *([f"run {run.run}"] if run.run > 1 else []), *([run.owner] if run.owner else [])]
     shown: dict[str, Any] = {
@@ -32,7 +34,8 @@ def row(board: Board, run: RunDocument) -> dict[str, Any]:
         "limit": numbers.count(limit) if limit else "",
         "share": n / limit if limit else None,
         "p": numbers.probability(p_value) if p_value is not None else "–",
-        "spark": [list(pair) for pair in board.sparks.get(name, ())],
+        "spark": [] if run.is_blinded else [list(pair) for pair in board.sparks.get(name, ())],
+        "blind": run.is_blinded,
         "why": wording.REASON_LABELS.get(run.reason or "", ""),
         "detail": _detail(run),
         "design": f"{wording.hypothesis(run, 'h0')} against {wording.hypothesis(run, 'h1')}",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 import redis
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from playwright.sync_api import Browser, sync_playwright
 from prometheus_client import CollectorRegistry
 
 import sprt
@@ -339,7 +341,7 @@ def _consoles(kafka: str, redis_url: str, topics: Topics, archives: Path) -> Ite
         process = subprocess.Popen(command, cwd=ROOT, env=environment)
         running.append(process)
         url = f"http://127.0.0.1:{given['port']}"
-        _until(lambda: process.poll() is not None or _is_up(url), "the console answers", 60)
+        _until(lambda: process.poll() is not None or _is_up(url), "the console answers", 180)
         assert process.poll() is None
         return Served(url, archives, process)
 
@@ -373,6 +375,21 @@ def installation(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFa
     with _read_model(kafka, redis_url, topics) as model, _consoles(kafka, redis_url, topics, archives) as start:
         model.start_projector()
         yield Installation(kafka, start(reply_seconds=5.0), Teller(kafka, topics))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium on PATH; install it with: apt-get install chromium")
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=[*flags, "--disable-sync", "--no-first-run"]
+        )
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

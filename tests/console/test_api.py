@@ -9,6 +9,7 @@ from zipfile import ZipFile
 
 import httpx
 import pytest
+from websockets.sync.client import connect
 
 from schemas import events
 
@@ -221,3 +222,57 @@ def test_the_openapi_document_describes_every_route_and_body(api: httpx.Client) 
         "/api/v1/commands",
     }
     assert references <= set(document["components"]["schemas"])
+
+
+def test_events_come_over_the_socket_as_they_are_committed(installation: Any, own: str) -> None:
+    teller = installation.teller
+    address = installation.console.url.replace("http", "ws") + f"/api/v1/events?experiment_id={own}"
+    with connect(address) as socket:
+        assert json.loads(socket.recv(20))["kind"] == "hello"
+        story = teller.story(own).define(actor="ana").start().walk(3)
+        teller.story(f"{own}-other").define()
+        teller.flush()
+        told = _told_until(socket, lambda each: each["kind"] == "point" and each["body"][2] == 3)
+        story.decide()
+        teller.flush()
+        told += _told_until(socket, lambda each: each["kind"] == "entry" and each["body"]["type"] == "decision")
+
+    assert {each["body"]["experiment_id"] for each in told if each["kind"] != "point"} == {own}
+    assert [each["body"]["type"] for each in told if each["kind"] == "entry"] == ["defined", "started", "decision"]
+    with connect(f"{address}&last=1000") as socket:
+        again = _told_until(socket, lambda each: each["kind"] == "entry" and each["body"]["type"] == "decision")
+    assert [each["body"]["type"] for each in again if each["kind"] == "entry"] == ["defined", "started", "decision"]
+
+
+def test_a_blinded_run_shows_neither_sign_nor_size_before_its_decision(
+    installation: Any, api: httpx.Client, until: Until, own: str
+) -> None:
+    story = installation.teller.story(own, blinded=True).define().start().walk(30)
+    installation.teller.flush()
+    known(api, until, own, 1)
+    until(lambda: api.get("/experiments", params={"q": own, "state": "active"}).json()["total"] == 1, "it runs")
+
+    blind = api.get(f"/experiments/{own}/runs/1").json()
+    path = api.get(f"/experiments/{own}/runs/1/path")
+    story.decide()
+    installation.teller.flush()
+    seen = until(lambda: api.get(f"/experiments/{own}/runs/1").json()["point"], "the point is seen")
+
+    assert (blind["point"], blind["run"]["llr"], blind["run"]["is_blinded"]) == (None, None, True)
+    assert (path.status_code, path.json()["title"]) == (403, "Blinded")
+    assert seen[2] == 30
+    assert api.get(f"/experiments/{own}/runs/1/path").status_code == 200
+
+
+def test_another_method_is_refused_with_those_that_are_allowed(api: httpx.Client) -> None:
+    answer = api.delete("/experiments")
+
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+def _told_until(socket: Any, is_last: Callable[[Any], bool]) -> list[Any]:
+    found: list[Any] = []
+    while not found or not is_last(found[-1]):
+        found.append(json.loads(socket.recv(20)))
+    return found

@@ -1,5 +1,4 @@
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -7,32 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from schemas import events
 from stack.redis import RedisServer
 
-CHROMIUM = shutil.which("chromium")
-pytestmark = [
-    pytest.mark.stack,
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH; install it with: apt-get install chromium"),
-]
+pytestmark = [pytest.mark.stack, pytest.mark.browser]
 
 Until = Callable[..., Any]
 BEGIN_OF_TIME = datetime(2030, 1, 1, 9, tzinfo=UTC)
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script></title> **bold** {{7*7}} ${1+1} `x` \" ' &lt;"
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*flags, "--disable-sync", "--no-first-run"]
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
