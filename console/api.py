@@ -17,7 +17,7 @@ from starlette.routing import Match
 
 from console import problems
 from console.board import Board
-from console.bodies import CommandBody, ExperimentBody, FileBody, PathBody, PathPoint, RunBody, RunPage
+from console.bodies import EXPERIMENT, ExperimentBody, FileBody, PathBody, PathPoint, RunBody, RunPage, command_schema
 from console.documents import RunDocument
 from console.downloads import files, folder, zipped
 from console.keys import parted
@@ -32,10 +32,10 @@ from console.telling import tell
 from console.walk import thinned
 from experiments.definition import DefinitionError, parse
 from schemas import events
+from schemas.codecs import EXPERIMENT_ID
 
 PREFIX = "/api/v1"
 
-EXPERIMENT = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 ExperimentId = Annotated[str, Path(pattern=EXPERIMENT, description="The experiment's id.")]
 RUN_LIST = r"^[a-z0-9][a-z0-9._-]{0,62}/[1-9][0-9]{0,8}(,[a-z0-9][a-z0-9._-]{0,62}/[1-9][0-9]{0,8})*$"
 RunNumber = Annotated[int, Path(ge=1, le=2**31 - 1, description="The run: 1, 2, 3 …")]
@@ -56,7 +56,8 @@ ORDERS: dict[str, type[events.Command]] = {
 
 
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"]
-_DOCUMENTED = (RunPage, ExperimentBody, RunBody, PathBody, CommandBody, events.Reply)
+_DOCUMENTED = (RunPage, ExperimentBody, RunBody, PathBody, events.Reply)
+_COMMAND: dict[str, Any] = {"application/json": {"schema": {"$ref": "#/components/schemas/Command"}}}
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: problems.documented("The console has tokens, and this request has none of them."),
     404: problems.documented("There is no such experiment, run or file."),
@@ -180,7 +181,8 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
             raise ApiError(
                 404, "No such file", f"{name[:80]!r}; {experiment_id}/{run} has: {', '.join(listed) or 'no archive'}"
             )
-        return FileResponse(found / name, filename=f"{experiment_id}-{run}-{name}")
+        media = "application/octet-stream"  # one type for all, so that nothing is ever shown instead of saved
+        return FileResponse(found / name, media_type=media, filename=f"{experiment_id}-{run}-{name}")
 
     @router.get(
         "/archives",
@@ -211,10 +213,15 @@ def install(app: FastAPI, config: ConsoleConfig, board: Board, orders: Orders) -
             200: _documented(events.Reply),
             400: problems.documented("The body is no JSON."),
             403: problems.documented("A viewer's token, or a page of another origin."),
-            409: problems.documented("The worker rejected the command; `code` says why."),
+            409: problems.documented("The definition or the command was refused; `code` says why."),
             504: problems.documented("Sent, but no worker has answered in time."),
         },
-        openapi_extra={"requestBody": {"required": True, "content": _content(CommandBody)}},
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Command"}}},
+            }
+        },
     )
     async def commands(request: Request, body: Annotated[dict[str, Any], Body()]) -> Response:
         """Send a command to the workers and wait for the reply."""
@@ -265,18 +272,23 @@ def _command(body: dict[str, Any], who: Visitor) -> events.Command:
     except msgspec.ValidationError as error:
         raise ApiError(422, "Invalid command", f"{body['type']}: {error}") from error
     command = replace(command, actor=who.actor(command.actor or "api"))
-    for field in ("id", "experiment_id"):
+    if not EXPERIMENT_ID.fullmatch(command.experiment_id):
+        raise _wrong("experiment_id", command.experiment_id, f"allowed: {EXPERIMENT_ID.pattern}")
+    for field, limit in (("id", 200), ("actor", 250), ("reason", 2000)):
         value = getattr(command, field)
-        limit = 200 if field == "id" else 63
-        if not 1 <= len(value) <= limit:
-            raise _wrong(field, value, f"allowed: 1 to {limit} characters")
+        if len(value or "") > limit or (field == "id" and not value):
+            raise _wrong(field, value, f"allowed: at most {limit} characters, and an id has some")
     if isinstance(command, events.Define | events.Run):
         try:
             definition = parse(command.experiment)
         except DefinitionError as error:
-            raise ApiError(422, "Invalid definition", str(error), errors=problems.as_errors(error.problems)) from error
+            errors = problems.as_errors(error.problems)
+            code = "invalid_definition"  # as the worker would say
+            raise ApiError(409, "Invalid definition", str(error), code=code, errors=errors) from error
         if definition.id != command.experiment_id:
-            raise _wrong("experiment.id", definition.id, f"allowed: the experiment_id, {command.experiment_id!r}")
+            allowed = f"allowed: the experiment_id, {command.experiment_id!r}"
+            detail = f"experiment.id: given {definition.id!r}; {allowed}"
+            raise ApiError(409, "Invalid definition", detail, code="invalid_definition")
     return command
 
 
@@ -317,7 +329,7 @@ def _describe(app: FastAPI) -> None:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         if "Problem" not in schemas:
             _, structs = msgspec.json.schema_components(_DOCUMENTED, ref_template="#/components/schemas/{name}")
-            schemas |= structs | {"Problem": problems.schema()}
+            schemas |= structs | {"Problem": problems.schema(), "Command": command_schema(tuple(ORDERS))}
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to extend the document

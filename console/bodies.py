@@ -1,11 +1,15 @@
 """The bodies of the API's requests and answers: documents of the read model, put together."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Final
 
 import msgspec
 
 from console.documents import LivePoint, RunDocument, TimelineEntry
 from schemas import events
+
+#: What an experiment's id looks like.
+EXPERIMENT: Final = r"^[a-z0-9][a-z0-9._-]{0,62}$"
 
 
 class RunPage(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,14 +67,35 @@ class PathBody(msgspec.Struct, frozen=True, kw_only=True):
     points: list[PathPoint]
 
 
-class CommandBody(msgspec.Struct, frozen=True, kw_only=True):
-    """A command; `id` is its idempotency key, made up if it is left out."""
+def command_schema(kinds: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON Schema of a command: `define` and `run` carry a definition, the others do not."""
 
-    type: Literal["define", "run", "start", "pause", "resume", "stop", "cancel", "retry", "hold", "release"]
-    experiment_id: str
-    id: str | None = None
-    actor: str | None = None
-    reason: str | None = None
-    expected_version: int | None = None
-    expires_at: str | None = None
-    experiment: dict[str, Any] | None = None
+    def optional(**more: Any) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string", **more}, {"type": "null"}]}
+
+    shared = {
+        "experiment_id": {"type": "string", "pattern": EXPERIMENT},
+        "id": optional(minLength=1, maxLength=200) | {"description": "Idempotency key; made up if it is left out."},
+        "actor": optional(maxLength=200),
+        "reason": optional(maxLength=2000),
+        "expected_version": {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 2**53}, {"type": "null"}]},
+        "expires_at": optional(format="date-time"),
+    }
+    defining = [kind for kind in kinds if kind in ("define", "run")]
+    definition = {"type": "object", "description": "As in a definition's file; refused ones are 409, with each field."}
+    forms = [
+        (defining, {**shared, "experiment": definition}, ["type", "experiment_id", "experiment"]),
+        ([kind for kind in kinds if kind not in defining], shared, ["type", "experiment_id"]),
+    ]
+    return {
+        "description": "A command.",
+        "oneOf": [
+            {
+                "type": "object",
+                "properties": {"type": {"enum": names}, **properties},
+                "required": required,
+                "additionalProperties": False,
+            }
+            for names, properties, required in forms
+        ],
+    }

@@ -45,7 +45,7 @@ class WalkCard:
                 self._whole.props["aria-pressed"] = "false"
                 tag("div", "grow")
                 self._button("+", "Zoom in", lambda: self._magnify(closer=True))
-                self._button("1:1", "Show all", lambda: self._magnify(closer=False))
+                self._button("All", "Show all", lambda: self._magnify(closer=False))
                 for kind in ("SVG", "PNG"):
                     self._button(kind, f"Save the walk as {kind}", lambda kind=kind: self._save(kind))
             with tag("div", "body"):

@@ -248,7 +248,7 @@ def _size(size: int) -> str:
 def unavailable() -> None:
     """Say that nothing can be shown while Redis is away."""
     with tag("div", "card empty"):
-        tag("h2", text="The read model is away")
+        tag("h1", "h2", "The read model is away")
         tag("p", text="Redis does not answer, so there is nothing to show. Runs go on; this page comes back by itself.")
 
 
@@ -257,6 +257,6 @@ def not_found(experiment_id: str, number: int | None) -> None:
     ui.page_title("Not found · waldstream")
     with tag("div", "card empty"):
         what = f"{experiment_id}, run {number}" if number is not None else experiment_id
-        tag("h2", text="Nothing here")
+        tag("h1", "h2", "Nothing here")
         tag("p", text=f"There is no experiment {what}. If it was defined a moment ago, this page shows it by itself.")
         tag("a", "button", "To the overview", href="/")

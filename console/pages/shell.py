@@ -80,7 +80,7 @@ def shell(desk: Desk, here: str) -> Iterator[None]:
         ThemeToggle()
     with tag("div", "banner", role="alert") as banner, tag("div", "banner-in"):
         head, body = tag("strong"), tag("span")
-    with tag("main", "page", id="main", tabindex="-1"):
+    with tag("div", "page", id="main", tabindex="-1"):  # NiceGUI's own page is the main landmark
         yield
 
     def show(now: Health) -> None:

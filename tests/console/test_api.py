@@ -121,21 +121,23 @@ def test_what_cannot_be_answered_is_a_problem_that_says_why(
 
 
 @pytest.mark.parametrize(
-    ("body", "field"),
+    ("body", "status", "field"),
     [
-        ({"type": "explode", "experiment_id": "x"}, "type"),
-        ({"experiment_id": "x"}, "type"),
-        ({"type": "stop"}, "experiment_id"),
-        ({"type": "stop", "experiment_id": 7}, "experiment_id"),
-        ({"type": "stop", "experiment_id": "x", "colour": "red"}, "colour"),
-        ({"type": "run", "experiment_id": "x", "experiment": {"id": "x", "model": {"family": "dice"}}}, "model"),
-        ({"type": "run", "experiment_id": "x"}, "experiment"),
+        ({"type": "explode", "experiment_id": "x"}, 422, "type"),
+        ({"experiment_id": "x"}, 422, "type"),
+        ({"type": "stop"}, 422, "experiment_id"),
+        ({"type": "stop", "experiment_id": 7}, 422, "experiment_id"),
+        ({"type": "stop", "experiment_id": "x", "colour": "red"}, 422, "colour"),
+        ({"type": "run", "experiment_id": "x", "experiment": {"id": "x", "model": {"family": "dice"}}}, 409, "model"),
+        ({"type": "run", "experiment_id": "x"}, 422, "experiment"),
     ],
 )
-def test_a_malformed_command_is_refused_before_it_is_sent(api: httpx.Client, body: dict[str, Any], field: str) -> None:
+def test_a_malformed_command_is_refused_before_it_is_sent(
+    api: httpx.Client, body: dict[str, Any], status: int, field: str
+) -> None:
     answer = api.post("/commands", json=body)
 
-    assert answer.status_code == 422
+    assert answer.status_code == status
     assert field in answer.json()["detail"]
 
 
