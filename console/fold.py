@@ -112,6 +112,8 @@ def _changed(document: RunDocument, event: events.Lifecycle) -> RunDocument:
     if isinstance(event, events.Held):
         held = replace(document, is_held=True)
         return replace(held, state="HELD", since=event.at) if event.withheld else held
+    if isinstance(event, events.Unblinded):
+        return replace(document, is_blinded=False)
     if isinstance(event, events.Released):
         return replace(document, is_held=False)
     if isinstance(event, events.Unblinded):

@@ -34,6 +34,17 @@ COMMANDS: Final[dict[str, dict[str, Any]]] = {
         "effect": "The verdict that was withheld is published, as it was reached.",
         "needs_reason": True,
     },
+    "unblind": {
+        "verb": "Unblind",
+        "title": "Unblind this run?",
+        "effect": "From now on everybody sees the walk before its decision. The history keeps that.",
+        "needs_reason": True,
+    },
+    "archive": {
+        "verb": "Archive",
+        "title": "Write the archive again?",
+        "effect": "The newest run's archive is written if it is missing; one that stands is left as it is.",
+    },
     "cancel": {
         "verb": "Cancel",
         "title": "Cancel this experiment?",
@@ -48,7 +59,7 @@ ALLOWED: Final = {
     "PAUSED": ("resume", "stop"),
     "QUEUED": ("cancel",),
     "HELD": ("release", "stop"),
-    "DECIDED": ("start",),
+    "DECIDED": ("start", "archive"),
     "ARCHIVED": ("start",),
 }
 #: What is said where a verdict would stand, while there is none.
@@ -67,4 +78,6 @@ KINDS: Final[dict[str, type[events.Command]]] = {
     "stop": events.Stop,
     "release": events.Release,
     "cancel": events.Cancel,
+    "unblind": events.Unblind,
+    "archive": events.Archive,
 }

@@ -188,6 +188,8 @@ class ExperimentPage:
         latest = self._desk.board.latest(self._run.experiment_id)
         is_newest = latest is None or latest.run <= self._run.run
         allowed = ALLOWED.get(self._run.state, ()) if is_newest and not self._run.is_cancelled else ()
+        if self._run.is_blinded and self._run.state in ("RUNNING", "PAUSED", "HELD"):
+            allowed = (*allowed, "unblind")
         if not self._who.may_command:
             allowed = ()
         if allowed == self._buttons:

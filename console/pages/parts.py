@@ -22,6 +22,7 @@ _TONES = {
     "queued": "warn",
     "retrying": "warn",
     "released": "live",
+    "unblinded": "warn",
     "failed": "bad",
     "archived": "done",
     "cancelled": "done",

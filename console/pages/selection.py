@@ -18,7 +18,7 @@ from console.pages.shell import set_text, tag
 from console.security import Visitor
 
 #: Commands that are offered for several runs at once.
-_TOGETHER: Final = ("start", "pause", "resume", "stop", "cancel")
+_TOGETHER: Final = ("start", "pause", "resume", "stop", "cancel", "archive")
 _MOST: Final = 500
 _LISTED: Final = 6
 
