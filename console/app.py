@@ -23,6 +23,7 @@ from console.instruments import ConsoleInstruments, Watched
 from console.model import ReadModel
 from console.orders import Orders
 from console.pages import compare, experiment, new, overview, programme, queue, sign_in
+from console.pages.shell import BRAND
 from console.security import Guard, is_loopback
 from console.settings import ConsoleConfig, ConsoleError
 from console.solver import Solver
@@ -130,6 +131,9 @@ def _pages(desk: Desk) -> None:
         "<script>try{document.documentElement.dataset.theme=localStorage.getItem('waldstream-theme')||'auto'}catch{}</script>",
         shared=True,
     )
+
+    # The bar stands before any script has run: something to see at once, in the place where the page will have it.
+    ui.add_body_html(f'<div class="boot" aria-hidden="true"><div>{BRAND}<b>waldstream</b></div></div>', shared=True)
 
     @ui.page("/")
     async def _overview(request: Request) -> None:
