@@ -53,9 +53,9 @@ def definition(experiment_id: str) -> dict[str, Any]:
         "id": experiment_id,
         "title": f"Bench {experiment_id}",
         "tags": ["bench"],
-        "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.500_1}},
-        "errors": {"alpha": 1e-6, "beta": 1e-6, "thresholds": "ville"},
-        "stop": {"max_samples": 1_000_000_000},
+        "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.55}},
+        "errors": {"alpha": 1e-12, "beta": 1e-12, "thresholds": "wald"},  # some 5 500 fair bits
+        "stop": {"max_samples": 100_000},
     }
 
 

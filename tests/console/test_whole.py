@@ -1,4 +1,4 @@
-"""The console on the whole system: real worker, runner, exporter and projector behind it, a real browser before it."""
+"""The API on the whole system: real worker, runner, exporter and projector behind it."""
 
 import json
 import re
@@ -13,13 +13,12 @@ from zipfile import ZipFile
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
 
 from stack.ports import free_port
 from stack.process import Child
 from tests.waldstream.installation import System, installed, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.browser, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
 @dataclass(frozen=True)
@@ -43,56 +42,9 @@ def whole(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFactory) 
             yield Whole(system, url)
 
 
-@pytest.fixture
-def page(browser: Browser, whole: Whole) -> Iterator[Page]:
-    context = browser.new_context(base_url=whole.url, viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(120_000)
-    expect.set_options(timeout=120_000)
-    yield context.new_page()
-    context.close()
-
-
 def worker(whole: Whole) -> Child:
     argv = (sys.executable, "-m", "waldstream", "worker")
     return Child("worker", argv, log=whole.system.folder / "logs" / "worker.log", env=whole.system.environment)
-
-
-def test_one_click_runs_an_experiment_that_is_watched_live_to_its_decision_through_a_killed_worker(
-    page: Page, whole: Whole
-) -> None:
-    with worker(whole) as first:
-        page.goto("/new?template=random")
-        typed = {"α, H1 wrongly": "1e-6", "β, H0 wrongly": "1e-6", "Records per second": "40"}
-        for label, text in typed.items():
-            page.get_by_label(label).fill(text)
-        page.get_by_label("Most observations").fill("")
-        page.get_by_role("button", name="Create and run").click()
-        page.wait_for_url("**/experiments/rng-check")
-        observed = page.locator(".figure").first.locator(".value")
-        expect(observed).not_to_have_text("0")
-        page.evaluate("window.stillTheSamePage = true")
-
-        page.get_by_role("button", name="Pause").click()
-        page.get_by_role("dialog").get_by_label("Reason").fill("lamp broke")
-        page.get_by_role("dialog").get_by_label("Your name").fill("ben")
-        page.get_by_role("dialog").get_by_role("button", name="Pause").click()
-        history = page.get_by_role("region", name="History")
-        expect(history).to_contain_text("lamp broke")
-        expect(history).to_contain_text("by ben")
-        first.kill()
-
-    before = observed.inner_text()
-    with worker(whole):
-        page.get_by_role("button", name="Resume").click()
-        page.get_by_role("dialog").get_by_role("button", name="Resume").click()
-        expect(page.get_by_role("status").filter(has_text="Running")).to_be_visible()
-        expect(observed).not_to_have_text(before)
-        expect(page.get_by_role("region", name="Verdict")).to_contain_text(
-            "H0 (p = 0.5) accepted against H1 (p = 0.52)"
-        )
-        archive = page.get_by_role("region", name="Archive")
-        expect(archive.get_by_role("link", name="report.pdf")).to_be_visible()
-        assert page.evaluate("window.stillTheSamePage") is True
 
 
 def test_the_curl_lines_of_the_documentation_do_what_they_say(whole: Whole, tmp_path: Path) -> None:
