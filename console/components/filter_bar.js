@@ -16,7 +16,7 @@ export default {
     },
     later() {
       clearTimeout(this.timer);
-      this.timer = setTimeout(this.tell, 180);
+      this.timer = setTimeout(this.tell, 90);
     },
     choose(state) {
       this.now.state = state;
