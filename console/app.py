@@ -33,6 +33,8 @@ __all__ = ["ConsoleConfig", "ConsoleError", "run"]
 
 _STATIC: Final = Path(__file__).parent / "static"
 _GRACE_SECONDS: Final = 2
+#: A busy machine may take long to build a page; late is better than an error.
+_BUILD_SECONDS: Final = 30.0
 
 _log = structlog.get_logger("console")
 
@@ -135,31 +137,31 @@ def _pages(desk: Desk) -> None:
     # The bar stands before any script has run: something to see at once, in the place where the page will have it.
     ui.add_body_html(f'<div class="boot" aria-hidden="true"><div>{BRAND}<b>waldstream</b></div></div>', shared=True)
 
-    @ui.page("/")
+    @ui.page("/", response_timeout=_BUILD_SECONDS)
     async def _overview(request: Request) -> None:
         await overview.build(desk, request)
 
-    @ui.page("/programme")
+    @ui.page("/programme", response_timeout=_BUILD_SECONDS)
     async def _programme(request: Request) -> None:
         await programme.build(desk, request)
 
-    @ui.page("/compare")
+    @ui.page("/compare", response_timeout=_BUILD_SECONDS)
     async def _compare(request: Request) -> None:
         await compare.build(desk, request)
 
-    @ui.page("/queue")
+    @ui.page("/queue", response_timeout=_BUILD_SECONDS)
     async def _queue() -> None:
         await queue.build(desk)
 
-    @ui.page("/new")
+    @ui.page("/new", response_timeout=_BUILD_SECONDS)
     async def _new(request: Request) -> None:
         await new.build(desk, request)
 
-    @ui.page("/experiments/{experiment_id}")
+    @ui.page("/experiments/{experiment_id}", response_timeout=_BUILD_SECONDS)
     async def _newest(request: Request, experiment_id: str) -> None:
         await experiment.build(desk, request, experiment_id, None)
 
-    @ui.page("/experiments/{experiment_id}/runs/{number}")
+    @ui.page("/experiments/{experiment_id}/runs/{number}", response_timeout=_BUILD_SECONDS)
     async def _run(request: Request, experiment_id: str, number: int) -> None:
         await experiment.build(desk, request, experiment_id, number)
 
