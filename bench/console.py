@@ -75,10 +75,10 @@ class Source:
         self._bits = itertools.cycle(np.random.default_rng(1).integers(0, 2, 4096).tolist())
 
     def send(self, experiment_id: str, count: int = 1) -> None:
-        """Send records of one observation each."""
-        for _ in range(count):
-            record = events.Observation(experiment_id=experiment_id, values=[float(next(self._bits))])
-            self._producer.produce("sprt.observations", encode_avro(record), experiment_id)
+        """Send one record of so many observations."""
+        values = [float(bit) for bit in itertools.islice(self._bits, count)]
+        record = events.Observation(experiment_id=experiment_id, values=values)
+        self._producer.produce("sprt.observations", encode_avro(record), experiment_id)
         self._producer.poll(0)
 
     def flush(self) -> None:
@@ -155,7 +155,7 @@ def filters(page: Page) -> list[float]:
 
 def delays(page: Page, source: Source, experiment_id: str) -> list[float]:
     """Return how long records take from being sent to being shown on the experiment's page, in seconds."""
-    source.send(experiment_id, 200)  # beyond the first hundred, where every observation is a point
+    source.send(experiment_id, 200)  # one record, at whose end a point is due
     source.flush()
     page.goto(f"/experiments/{experiment_id}")
     value = ".figure .value"
@@ -163,8 +163,8 @@ def delays(page: Page, source: Source, experiment_id: str) -> list[float]:
     page.evaluate(_WATCH, value)
     n, sent = 200, {}
     for _ in range(_MARKS):
-        n += 20  # a tenth more, which is always a point
-        source.send(experiment_id, 20)
+        n += 40  # more than 2 % in one record, which always is a point
+        source.send(experiment_id, 40)
         source.flush()
         sent[n] = time.time() * 1000
         time.sleep(0.4)
