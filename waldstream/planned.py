@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import sprt
 from experiments.definition import ExperimentDefinition
 from experiments.planning import Solution, solve, stored_design
+from waldstream.modes import Mode, side_by_side
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,13 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The solution, how the figures were computed, and the n that a test of fixed size needs for the same errors."""
+    """The solution, how the figures were computed, the fixed n for the same errors, and the other threshold modes."""
 
     solution: Solution
     method: str
     fixed_n: int | None
     points: tuple[Point, ...]
+    modes: tuple[Mode, ...]
 
 
 def planned(definition: ExperimentDefinition) -> Plan:
@@ -63,4 +65,4 @@ def planned(definition: ExperimentDefinition) -> Plan:
         if errors.beta is None
         else sprt.fixed_sample_size(design.model, errors.alpha, errors.beta, alternative=definition.model.alternative)
     )
-    return Plan(solution, found.method, fixed, points)
+    return Plan(solution, found.method, fixed, points, side_by_side(design))

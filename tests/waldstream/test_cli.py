@@ -112,6 +112,27 @@ def test_a_design_is_shown_with_its_thresholds(alone: dict[str, str], tmp_path: 
     shown = json.loads(result.stdout)
     assert shown["solution"]["upper"] == pytest.approx(2.9444389791664403)  # log(0.95 / 0.05)
     assert shown["solution"]["lower"] == pytest.approx(-2.9444389791664403)
+    modes = {mode["mode"]: mode for mode in shown["modes"]}
+    assert list(modes) == ["wald", "ville", "siegmund", "exact"]
+    assert modes["exact"]["alpha"] <= 0.05
+    assert modes["exact"]["mean_n_h0"] < modes["ville"]["mean_n_h0"]
+
+
+@pytest.mark.parametrize(("ending", "begins"), [("svg", b"<svg"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_a_design_is_drawn(alone: dict[str, str], tmp_path: Path, ending: str, begins: bytes) -> None:
+    drawn = tmp_path / f"design.{ending}"
+    result = run_waldstream(("design", _file(tmp_path, "coin"), "--pictures", str(drawn)), alone)
+
+    assert (result.returncode, result.stderr.splitlines()[-1]) == (0, f"pictures written to {drawn}")
+    assert drawn.read_bytes().startswith(begins)
+    assert "wald (this design)" in result.stdout
+
+
+def test_pictures_of_no_known_format_are_wrong_usage(alone: dict[str, str], tmp_path: Path) -> None:
+    result = run_waldstream(("design", _file(tmp_path, "coin"), "--pictures", str(tmp_path / "a.gif")), alone)
+
+    assert result.returncode == 2
+    assert "allowed: .svg, .png, .pdf" in result.stderr
 
 
 def test_the_committed_schemas_are_those_of_the_events(alone: dict[str, str]) -> None:
