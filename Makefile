@@ -46,7 +46,7 @@ lint: $(DEV)
 	$(BIN)/lint-imports
 
 faults: $(DEV)
-	$(BIN)/python -m pytest -m faults $(ARGS)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 bench: $(DEV)
 	$(BIN)/python -m bench $(ARGS)

@@ -137,6 +137,7 @@ def rebalance(installed: Installed) -> list[Row]:
     finally:
         stop.set()
         thread.join()
+        installed.flush()
     gaps = []
     for partition in range(PARTITIONS):
         times = sorted(at for where, at in installed.commits if where == partition and at > began)

@@ -42,8 +42,8 @@ class ComputingAgent:
 
     async def _compute(self, requests: AsyncIterable[Request]) -> None:
         async for request in requests:
-            if request.answer.done():
-                continue
+            if not request.answer.set_running_or_notify_cancel():
+                continue  # whoever asked has given it up
             try:
                 outcome = compute(self._topics, request.memory, request.step)
             except Exception as error:  # noqa: BLE001  raised again in the partition's thread, which ends the worker
@@ -59,7 +59,9 @@ class ComputingAgent:
         put = asyncio.run_coroutine_threadsafe(self._channel.put(request), self._app.loop)
         lost = time.monotonic() + _LOST_SECONDS
         while not wait((request.answer,), _LOOK_SECONDS).done:
-            if is_parked() or time.monotonic() > lost:
+            # A step that is being computed is not lost: asked again, it would take as long again.
+            if is_parked() or (time.monotonic() > lost and request.answer.cancel()):
+                request.answer.cancel()
                 put.cancel()
                 return None
         return request.answer.result()

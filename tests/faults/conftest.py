@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.faults.ground import NODES, Ground
-from tests.faults.report import RESULTS, Report
+from tests.faults.report import Report
 from tests.faults.scene import Scene
 from tests.faults.warm import WarmWorker
 from tests.processors.installation import Installation
@@ -18,14 +19,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the table if this was a whole run of the faults, else only show it."""
+    """Hand the rows on to `make faults`, or show them to who runs a part."""
     report = session.config.stash[_report]
-    if not report.rows:
-        return
-    chosen = session.config.option
-    if chosen.markexpr == "faults" and not chosen.keyword and not chosen.file_or_dir:
-        RESULTS.write_text(report.text())
-    else:
+    if part := os.environ.get("FAULTS_PART"):
+        Path(part).write_text(report.dump())
+    elif report.rows:
         print("\n" + report.text())  # noqa: T201  for who runs a part
 
 

@@ -21,8 +21,9 @@ from experiments.planning import Refusal, Solution
 from schemas import codecs, events
 from tests.processors.installation import Installation, headers
 
-#: Topic, key and offset of a record that was rejected.
-Origin = tuple[str, bytes | None, str]
+#: Topic, key (cut where a record that is set aside has it cut) and offset of a record that was rejected.
+Origin = tuple[str, bytes, str]
+_LONGEST_KEY = 8 * 1024
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ def _replay(
 
     def note(emissions: Emissions, messages: list[Message]) -> None:
         made.append(emissions)
-        keys = {message.offset(): (message.topic() or "", message.key()) for message in messages}
+        keys = {
+            message.offset(): (message.topic() or "", (message.key() or b"")[:_LONGEST_KEY]) for message in messages
+        }
         rejected.extend((*keys[it.offset], str(it.offset)) for it in emissions.rejected)
 
     done = 0
@@ -200,7 +203,7 @@ def _records(memory: Memory) -> Counter[tuple[str, str]]:
 
 def _origin(message: Message) -> Origin:
     found = headers(message)
-    return found["__sprt.errors.topic"].decode(), message.key(), found["__sprt.errors.offset"].decode()
+    return found["__sprt.errors.topic"].decode(), message.key() or b"", found["__sprt.errors.offset"].decode()
 
 
 def _raw(messages: list[Message]) -> list[RawRecord]:

@@ -1,5 +1,6 @@
 """The table of the fault runs: a row per scenario and cluster, written to RESULTS.md when all of them have run."""
 
+import json
 import platform
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -32,6 +33,24 @@ class Report:
     def add(self, nodes: int, scenario: str, repeats: int, verdict: Verdict) -> None:
         """Note what came out of a scenario, good or bad."""
         self.rows[nodes, scenario] = (repeats, verdict)
+
+    def dump(self) -> str:
+        """Return the rows as JSON, for `joined`."""
+        return json.dumps(
+            [
+                (*key, repeats, found.records, found.lost, found.doubled, found.wrong_decisions)
+                for key, (repeats, found) in self.rows.items()
+            ]
+        )
+
+    @classmethod
+    def joined(cls, parts: list[str], began: datetime) -> "Report":
+        """Return one report of what several sessions dumped."""
+        report = cls(began=began)
+        for part in parts:
+            for nodes, scenario, repeats, *numbers in json.loads(part):
+                report.add(nodes, scenario, repeats, Verdict(*numbers))
+        return report
 
     def text(self) -> str:
         """Return the page."""

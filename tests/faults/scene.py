@@ -87,7 +87,7 @@ class Scene:
         until(enough, seconds)
 
     def until_all_read(self, look: Callable[[], object] = lambda: None) -> None:
-        """Return once the committed positions are behind every record that was sent."""
+        """Return once the committed positions are behind every record and every command that was sent."""
         installation = self.installation
         next_reading = 0.0
 
@@ -99,8 +99,15 @@ class Scene:
             if time.monotonic() < next_reading:
                 return []
             next_reading = time.monotonic() + 1  # the whole topic is read
-            read = installation.read(installation.topics.observations)
-            return [True] if all((it.offset() or 0) < positions.get(it.partition() or 0, 0) for it in read) else []
+            topics = installation.topics
+            sent = {"observations": installation.read(topics.observations)}
+            sent["control"] = [it for it in installation.read(topics.control) if not it.headers()]  # facts have some
+            is_read = all(
+                (it.offset() or 0) < positions.get(it.partition() or 0, {}).get(name, 0)
+                for name, messages in sent.items()
+                for it in messages
+            )
+            return [True] if is_read else []
 
         until(done, _LONG)
 

@@ -156,6 +156,6 @@ def test_a_compacted_source_counts_the_records_that_are_left(scene: Scenes) -> N
     until(lambda: [1] if len(installation.read(topic)) < play.workload.acknowledged // 2 else [], 120)
     configure(installation.kafka, topic, cleanup_policy="delete")  # what a worker asks for when it starts
     worker = play.start()
-    until(lambda: [1] if play.counted() == len(installation.read(topic)) else [], 120)
+    play.until_all_read()
     stop(worker)
     assert_exact(play.judged(1, acknowledged=None))

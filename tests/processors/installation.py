@@ -80,7 +80,7 @@ class Installation:
         self._workers: list[Worker] = []
         self._tail: Consumer | None = None
         self._counts: dict[int, Counter[str]] = {}
-        self.positions: dict[int, int] = {}  # next observation of each partition, as of the last look at the counts
+        self.positions: dict[int, dict[str, int]] = {}  # of each partition, as of the last look at the counts
 
     # workers
 
@@ -217,7 +217,7 @@ class Installation:
             if message.error() is None and message.key() == POSITION_KEY:
                 row = codecs.decode(message.value(), events.PositionRow)
                 self._counts[message.partition() or 0] = Counter(row.counts)
-                self.positions[message.partition() or 0] = row.positions.get("observations", 0)
+                self.positions[message.partition() or 0] = row.positions
         return dict(sum(self._counts.values(), Counter[str]()))
 
     def wait_until_counted(self, seconds: float = 60) -> dict[str, int]:
