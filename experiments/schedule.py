@@ -9,10 +9,10 @@ from functools import cache
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from apscheduler.triggers.cron import CronTrigger
 from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
+from experiments.cron import cron_trigger
 from experiments.durations import Duration
 from experiments.families import Part
 
@@ -69,7 +69,7 @@ class Schedule(Part):
 
     def _check_cron(self, cron: str) -> None:
         try:
-            trigger = CronTrigger.from_crontab(cron, timezone=ZoneInfo(self.timezone))
+            trigger = cron_trigger(cron, ZoneInfo(self.timezone))
         except ValueError as error:
             raise PydanticCustomError(
                 "schedule", "cron '{given}': {error}; allowed: five fields such as 0 9 * * 1",
@@ -129,7 +129,7 @@ def _following(schedule: Schedule, anchor: datetime, after: datetime) -> datetim
 
 def _by_cron(cron: str, zone: ZoneInfo, earliest: datetime) -> datetime | None:
     """Return the cron's next time; an hour that daylight saving repeats fires once, unless the cron runs every hour."""
-    trigger = CronTrigger.from_crontab(cron, timezone=zone)
+    trigger = cron_trigger(cron, zone)
     hourly = "*" in cron.split()[1]
     while (due := trigger.get_next_fire_time(None, earliest)) is not None:
         moment: datetime = due.astimezone(UTC)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from apscheduler.triggers.cron import CronTrigger
+from experiments.cron import cron_trigger
 
 Length = Literal["day", "week", "month"]
 LENGTHS: Final = ("day", "week", "month")
@@ -67,7 +67,7 @@ def last_firing(cron: str, moment: datetime, timezone: str = "UTC") -> datetime 
     ValueError
         If the expression has not five fields that fit.
     """
-    trigger = CronTrigger.from_crontab(cron, timezone=ZoneInfo(timezone))
+    trigger = cron_trigger(cron, ZoneInfo(timezone))
     for back in (timedelta(hours=2), timedelta(days=1), timedelta(days=8), timedelta(days=35), _FARTHEST):
         found, following = None, trigger.get_next_fire_time(None, moment - back)
         while following is not None and following <= moment:

@@ -10,7 +10,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
@@ -57,10 +57,10 @@ def _user() -> str:
 
 
 def _is_cron(given: str) -> str:
-    from apscheduler.triggers.cron import CronTrigger
+    from experiments.cron import cron_trigger
 
     try:
-        CronTrigger.from_crontab(given)
+        cron_trigger(given, ZoneInfo("UTC"))
     except ValueError as error:
         raise ValueError(f"{error}; allowed: five fields such as 0 6 * * 1") from error
     return given

@@ -50,6 +50,20 @@ def test_a_cron_follows_the_wall_clock_over_the_change_to_summer_time() -> None:
     assert [_at(2026, 3, 28, 8), _at(2026, 3, 29, 7), _at(2026, 3, 30, 7)] == mondays
 
 
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [
+        ("1", {1}), ("0", {0}), ("7", {0}), ("1-5", {1, 2, 3, 4, 5}), ("5-7", {5, 6, 0}), ("fri-sun", {5, 6, 0}),
+        ("6-1", {6, 0, 1}), ("*/2", {0, 2, 4, 6}), ("1-5/2", {1, 3, 5}),
+        ("mon,3,SAT", {1, 3, 6}), ("*", {0, 1, 2, 3, 4, 5, 6}),
+    ],
+)  # fmt: skip
+def test_days_of_the_week_count_from_sunday_as_in_cron(days: str, expected: set[int]) -> None:
+    fired = _firings(_schedule(cron=f"0 9 * * {days}"), 14)
+
+    assert {moment.isoweekday() % 7 for moment in fired} == expected
+
+
 def test_an_hour_that_the_change_to_winter_time_repeats_fires_once() -> None:
     nights = _firings(_schedule(cron="30 2 * * *", timezone="Europe/Vienna"), 3, _at(2026, 10, 24, 12))
 
@@ -83,6 +97,9 @@ def test_the_next_firing_of_an_interval_is_later_by_at_most_one_interval(step: i
         ({"cron": "0 9 * * 1", "every": "1h"}, "one of them"),
         ({"cron": "0 9 * *"}, "five fields"),
         ({"cron": "61 9 * * *"}, "five fields"),
+        ({"cron": "0 9 * * 8"}, "five fields"),
+        ({"cron": "0 9 * * noday"}, "five fields"),
+        ({"cron": ""}, "five fields"),
         ({"cron": "0 0 31 2 *"}, "never fires"),
         ({"timezone": "Mars/Olympus"}, "Europe/Vienna"),
         ({"start_at": "2026-04-02T00:00:00Z", "until": "2026-04-01T00:00:00Z"}, "later time"),
