@@ -4,7 +4,6 @@ Pure: no clock, no I/O, and nothing is raised for data; what cannot be applied b
 the exporter and the tests call this function.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -30,9 +29,13 @@ from experiments.commands import answer
 from experiments.facts import Moment
 from experiments.folding import fold_records
 from experiments.memory import Experiment, Memory, Queue, State
+from experiments.quiet import fold_quiet
 from experiments.times import moment
 from schemas import events
 from schemas.partitions import partition_of
+
+#: From so many records on, folding quiet experiments at once pays.
+_MANY = 8
 
 
 def advance(memory: Memory, batch: Batch) -> tuple[Memory, Emissions]:
@@ -74,33 +77,37 @@ _INPUTS = {
 
 def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emissions]:
     results = np.full(len(batch.offset), Result.REJECTED, np.int8)
-    experiments = memory.experiments
     control: list[events.Lifecycle] = []
     queues: list[events.QueueEvent] = []
     walks: list[events.WalkPoint] = []
     rejected = list(batch.undecodable)
     forwarded: list[Forwarded] = []
-    hot, cold = [], []
-    for experiment_id, rows in _by_experiment(batch):
-        partition = partition_of(experiment_id, memory.partitions)
-        experiment = experiments.get(experiment_id)
-        if partition != memory.partition:
-            results[rows] = Result.FORWARDED
-            forwarded += [Forwarded(int(offset), partition, experiment_id) for offset in batch.offset[rows]]
-        elif experiment is None:
-            message = f"experiment_id: no experiment {experiment_id!r} is defined"
-            rejected += [Rejected(int(o), "unknown_experiment", message, experiment_id) for o in batch.offset[rows]]
-        else:
+    cold: list[str] = []
+    order, bounds = _by_experiment(batch)
+    quiet = fold_quiet(memory.experiments, batch, order, bounds) if len(batch.offset) >= _MANY else {}
+    changed: dict[str, Experiment] = {}
+    for code, experiment_id in enumerate(batch.experiment_ids):
+        rows = order[bounds[code] : bounds[code + 1]]
+        if (done := quiet.get(code)) is not None:
+            changed[experiment_id] = done.experiment
+            results[rows] = Result.APPLIED
+            walks += done.walks
+        elif (experiment := memory.experiments.get(experiment_id)) is not None:
             folded = fold_records(experiment, batch, rows)
-            experiments = experiments.set(experiment_id, folded.experiment)
+            changed[experiment_id] = folded.experiment
             results[rows] = folded.results
             rejected += folded.rejected
             walks += folded.walks
             control += folded.control
             queues += slots.follow_up(experiment, folded.control)
-            hot.append(experiment_id)
             if folded.control:
                 cold.append(experiment_id)
+        elif (partition := partition_of(experiment_id, memory.partitions)) != memory.partition:
+            results[rows] = Result.FORWARDED
+            forwarded += [Forwarded(int(offset), partition, experiment_id) for offset in batch.offset[rows]]
+        else:
+            message = f"experiment_id: no experiment {experiment_id!r} is defined"
+            rejected += [Rejected(int(o), "unknown_experiment", message, experiment_id) for o in batch.offset[rows]]
     counts = _counts(results, len(batch.undecodable))
     total = memory.counts
     for name, number in counts.items():
@@ -112,24 +119,17 @@ def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emis
         rejected=tuple(sorted(rejected, key=lambda record: record.offset)),
         forwarded=tuple(sorted(forwarded, key=lambda record: record.offset)),
         cold=tuple(cold),
-        hot=tuple(hot),
+        hot=tuple(changed),
         results=results,
         counts=counts,
     )
-    return replace(memory, experiments=experiments, counts=total), emissions
+    return replace(memory, experiments=memory.experiments.update(changed), counts=total), emissions
 
 
-def _by_experiment(batch: ObservationBatch) -> Iterator[tuple[str, Ints]]:
-    """Yield each experiment in the batch with its rows in log order; experiments in order of first appearance."""
-    if len(batch.experiment_ids) == 1:
-        yield batch.experiment_ids[0], np.arange(len(batch.offset))
-        return
-    order = np.argsort(batch.experiment, kind="stable")
-    ends = np.cumsum(np.bincount(batch.experiment, minlength=len(batch.experiment_ids)))
-    begin = 0
-    for experiment_id, end in zip(batch.experiment_ids, ends.tolist(), strict=True):
-        yield experiment_id, order[begin:end]
-        begin = end
+def _by_experiment(batch: ObservationBatch) -> tuple[Ints, Ints]:
+    """Return the rows experiment by experiment, in log order each, and where the rows of each code begin and end."""
+    sizes = np.bincount(batch.experiment, minlength=len(batch.experiment_ids))
+    return np.argsort(batch.experiment, kind="stable"), np.concatenate(([0], np.cumsum(sizes)))
 
 
 def _counts(results: np.ndarray[tuple[int], np.dtype[np.int8]], undecodable: int) -> dict[str, int]:

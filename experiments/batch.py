@@ -20,6 +20,9 @@ Results = npt.NDArray[np.int8]
 #: No value in an integer column (`arm`, `source`, `sequence`, `observed_at`).
 NONE = -1
 
+#: `observed_at` may be this much later than the record's Kafka timestamp (microseconds).
+FUTURE_TOLERANCE = 5_000_000
+
 
 class Result(IntEnum):
     """What became of an observation record; the names are those of the metric's `result` label."""

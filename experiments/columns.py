@@ -17,6 +17,7 @@ from experiments.batch import (
     CommandBatch,
     ControlBatch,
     ControlRecord,
+    Ints,
     Malformed,
     ObservationBatch,
     QueueBatch,
@@ -24,7 +25,7 @@ from experiments.batch import (
 )
 from experiments.planning import Refusal, Solution
 from experiments.texts import shown
-from schemas import codecs, events
+from schemas import codecs, columnar, events
 from schemas.topics import MAX_VALUE_BYTES
 
 _ARM = {None: NONE, "a": 0, "b": 1}
@@ -50,6 +51,15 @@ class RawRecord(NamedTuple):
     value: bytes | None
 
 
+class RawColumns(NamedTuple):
+    """Kafka records as read, in columns; each of them is one of a `RawRecord`."""
+
+    offset: Ints
+    timestamp: Ints
+    keys: Sequence[bytes | None]
+    values: Sequence[bytes | None]
+
+
 class _Peek(msgspec.Struct):
     """What can be read of a control record that may be malformed."""
 
@@ -62,7 +72,7 @@ def observation_batch(
     partition: int,
     first: int,
     following: int,
-    records: Sequence[RawRecord],
+    records: Sequence[RawRecord] | RawColumns,
     *,
     registry: codecs.Resolver | None = None,
 ) -> ObservationBatch:
@@ -70,44 +80,94 @@ def observation_batch(
 
     `registry` reads Confluent frames; its `RegistryUnavailableError` is all that is raised: the batch has to wait.
     """
-    rows: list[tuple[RawRecord, events.Observation]] = []
-    undecodable = []
-    for record in records:
-        if (too_large := _too_large(record)) is not None:
-            undecodable.append(too_large)
-            continue
-        try:
-            event = codecs.decode_observation(record.value, registry)
-        except codecs.MalformedError as error:
-            undecodable.append(Rejected(record.offset, error.reason, shown(str(error), _MESSAGE)))
-            continue
-        if record.key is not None and record.key != event.experiment_id.encode():
-            message = f"key: {record.key[:80]!r}; allowed: the experiment_id {event.experiment_id!r}, or no key"
-            undecodable.append(Rejected(record.offset, "key_mismatch", message, event.experiment_id))
-            continue
-        rows.append((record, event))
-    experiments: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    starts = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum([len(event.values) for _, event in rows], out=starts[1:])
+    raw = records if isinstance(records, RawColumns) else _in_columns(records)
+    read = columnar.read_avro(_readable(raw.values))
+    undecodable: list[Rejected] = []
+    if len(read.rows) < len(raw.values):
+        left = np.setdiff1d(np.arange(len(raw.values)), read.rows, assume_unique=True)
+        read = columnar.merged(read, _one_by_one(raw, left, registry, undecodable))
+    keys = raw.keys if len(read.rows) == len(raw.keys) else [raw.keys[row] for row in read.rows.tolist()]
+    good = columnar.are_keys(keys, read.experiment, read.experiment_ids)
+    if not good.all():
+        undecodable += [
+            _key_mismatch(raw, int(read.rows[at]), read.experiment_ids[read.experiment[at]])
+            for at in np.flatnonzero(~good).tolist()
+        ]
+        read = read.keep(good)
+    everything = len(read.rows) == len(raw.values)
+    starts = np.zeros(len(read.rows) + 1, np.int64)
+    np.cumsum(read.lengths, out=starts[1:])
     return ObservationBatch(
         partition=partition,
         first=first,
         next=following,
-        offset=_ints(record.offset for record, _ in rows),
-        timestamp=_ints(record.timestamp for record, _ in rows),
-        experiment=_ints(experiments.setdefault(event.experiment_id, len(experiments)) for _, event in rows),
-        experiment_ids=tuple(experiments),
-        values=np.array([value for _, event in rows for value in event.values], np.float64),
+        offset=raw.offset if everything else raw.offset[read.rows],
+        timestamp=raw.timestamp if everything else raw.timestamp[read.rows],
+        experiment=read.experiment,
+        experiment_ids=tuple(read.experiment_ids),
+        values=read.values,
         value_starts=starts,
-        arm=_ints(_ARM[event.arm] for _, event in rows),
-        observed_at=_ints(NONE if event.observed_at is None else event.observed_at for _, event in rows),
-        source=_ints(
-            NONE if event.source is None else sources.setdefault(event.source, len(sources)) for _, event in rows
-        ),
-        source_names=tuple(sources),
-        sequence=_ints(NONE if event.sequence is None else event.sequence for _, event in rows),
-        undecodable=tuple(undecodable),
+        arm=read.arm,
+        observed_at=read.observed_at,
+        source=read.source,
+        source_names=tuple(read.source_names),
+        sequence=read.sequence,
+        undecodable=tuple(sorted(undecodable, key=lambda it: it.offset)),
+    )
+
+
+def _readable(values: Sequence[bytes | None]) -> Sequence[bytes]:
+    """Return the values with nothing in the place of those that are missing or too large."""
+    if None not in values and max(map(len, values), default=0) <= MAX_VALUE_BYTES:  # type: ignore[arg-type]  # none is None
+        return values  # type: ignore[return-value]  # same
+    return [value if value is not None and len(value) <= MAX_VALUE_BYTES else b"" for value in values]
+
+
+def _in_columns(records: Sequence[RawRecord]) -> RawColumns:
+    return RawColumns(
+        offset=_ints(record.offset for record in records),
+        timestamp=_ints(record.timestamp for record in records),
+        keys=[record.key for record in records],
+        values=[record.value for record in records],
+    )
+
+
+def _key_mismatch(raw: RawColumns, row: int, experiment_id: str) -> Rejected:
+    key = raw.keys[row] or b""
+    message = f"key: {key[:80]!r}; allowed: the experiment_id {experiment_id!r}, or no key"
+    return Rejected(int(raw.offset[row]), "key_mismatch", message, experiment_id)
+
+
+def _one_by_one(
+    raw: RawColumns, rows: Ints, registry: codecs.Resolver | None, undecodable: list[Rejected]
+) -> columnar.Columns:
+    """Return the records of these rows as columns, each read alone; those that cannot be read become undecodable."""
+    read: list[events.Observation] = []
+    kept = []
+    for row in rows.tolist():
+        record = RawRecord(int(raw.offset[row]), int(raw.timestamp[row]), raw.keys[row], raw.values[row])
+        if (too_large := _too_large(record)) is not None:
+            undecodable.append(too_large)
+            continue
+        try:
+            read.append(codecs.decode_observation(record.value, registry))
+        except codecs.MalformedError as error:
+            undecodable.append(Rejected(record.offset, error.reason, shown(str(error), _MESSAGE)))
+        else:
+            kept.append(row)
+    experiments: dict[str, int] = {}
+    sources: dict[str, int] = {}
+    return columnar.Columns(
+        rows=_ints(kept),
+        experiment=_ints(experiments.setdefault(it.experiment_id, len(experiments)) for it in read),
+        experiment_ids=list(experiments),
+        values=np.array([value for it in read for value in it.values], np.float64),
+        lengths=_ints(len(it.values) for it in read),
+        arm=_ints(_ARM[it.arm] for it in read),
+        observed_at=_ints(NONE if it.observed_at is None else it.observed_at for it in read),
+        source=_ints(NONE if it.source is None else sources.setdefault(it.source, len(sources)) for it in read),
+        source_names=list(sources),
+        sequence=_ints(NONE if it.sequence is None else it.sequence for it in read),
     )
 
 

@@ -11,16 +11,13 @@ from immutables import Map
 
 import sprt
 from experiments import endings, facts, points
-from experiments.batch import NONE, Ints, ObservationBatch, Rejected, Result, Results, gather
+from experiments.batch import FUTURE_TOLERANCE, NONE, Ints, ObservationBatch, Rejected, Result, Results, gather
 from experiments.facts import Moment
 from experiments.memory import Experiment, Share
 from experiments.sequences import MAX_SOURCES, Seen, Verdict, first, see, see_run
 from experiments.times import micros, moment
 from schemas import events
 from sprt.families.paired_bernoulli import MOST_WAITING
-
-#: `observed_at` may be this much later than the record's Kafka timestamp (microseconds).
-FUTURE_TOLERANCE = 5_000_000
 
 
 @dataclass(frozen=True, slots=True)

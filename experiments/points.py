@@ -16,9 +16,9 @@ from experiments.memory import Experiment, Hot
 from experiments.times import moment
 from schemas import events
 
-_EACH_UP_TO = 100
-_GROWTH = 1.02
-_INTERVAL = 200_000
+EACH_UP_TO = 100
+GROWTH = 1.02
+INTERVAL = 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
     totals = np.cumsum(np.concatenate(([hot.total], xs)))  # strictly left to right, the carried total first
     state, done, points = hot.statistic, 0, []
     stopped: Stopped | None = None
-    dues = dict.fromkeys(_due(hot, ends, batch.timestamp[rows]), True)
+    latest = np.maximum(np.maximum.accumulate(batch.timestamp[rows]), hot.last_applied)  # a clock that may step back
+    dues = dict.fromkeys(_due(hot, ends, latest), True)
     for due in dues | {len(xs): dues.get(len(xs), False)}:
         part = slice(done, due)
         state, crossing = sprt.fold(design, state, xs[part], None if sides is None else sides[part])
@@ -64,12 +65,12 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
             statistic=state,
             observations=begun + done,
             total=float(totals[done]),
-            last_applied=max(hot.last_applied, at),
+            last_applied=int(latest[row]),
         )
         if crossing is None and not dues.get(due):
             break
         points.append(_point(experiment, hot, offset, at))
-        hot = replace(hot, last_point_at=at, last_point_n=hot.observations)
+        hot = replace(hot, last_point_at=hot.last_applied, last_point_n=hot.observations)
         if crossing is not None:
             shown = sprt.info(design, state)
             begin = int(ends[row - 1]) if row else 0
@@ -78,22 +79,22 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
     return Walked(shares.counted(experiment, hot, batch, rows, totals), tuple(points), stopped)
 
 
-def _due(hot: Hot, ends: Ints, timestamps: Ints) -> list[int]:
+def _due(hot: Hot, ends: Ints, latest: Ints) -> list[int]:
     """Return after how many of the batch's observations a point is due, in order."""
     n, size = hot.observations, int(ends[-1])
-    single = max(0, min(_EACH_UP_TO - n, size))
+    single = max(0, min(EACH_UP_TO - n, size))
     due = list(range(1, single + 1))
     last_n, last_at = hot.last_point_n, hot.last_point_at
     if single:
-        last_n, last_at = n + single, int(timestamps[np.searchsorted(ends, single)])
-    latest, reached = np.maximum.accumulate(timestamps), n + ends
+        last_n, last_at = n + single, int(latest[np.searchsorted(ends, single)])
+    reached = n + ends
     while True:
-        by_growth = np.searchsorted(reached, last_n * _GROWTH)
-        by_time = max(np.searchsorted(latest, last_at + _INTERVAL), np.searchsorted(reached, last_n, side="right"))
+        by_growth = np.searchsorted(reached, last_n * GROWTH)
+        by_time = max(np.searchsorted(latest, last_at + INTERVAL), np.searchsorted(reached, last_n, side="right"))
         row = int(min(by_growth, by_time))
         if row >= len(ends):
             return due
-        last_n, last_at = int(reached[row]), int(timestamps[row])
+        last_n, last_at = int(reached[row]), int(latest[row])
         due.append(int(ends[row]))
 
 

@@ -12,8 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from experiments.batch import NONE, Floats, Ints, ObservationBatch, Rejected
-from experiments.folding import FUTURE_TOLERANCE
+from experiments.batch import FUTURE_TOLERANCE, NONE, Floats, Ints, ObservationBatch, Rejected
 from exporter.archive import Archive
 from exporter.observations import SCHEMA
 from sprt import Family

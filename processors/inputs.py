@@ -4,12 +4,16 @@ Continuity is of these positions, never of offsets: transaction markers and comp
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol, cast
+from operator import itemgetter
+from typing import Final, NamedTuple, Protocol, cast
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+import numpy as np
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from experiments.columns import RawRecord
+from experiments.columns import RawColumns, RawRecord
 from processors.clients import TRANSIENT
+
+_SECOND: Final = itemgetter(1)
 
 
 class PositionLostError(Exception):
@@ -43,6 +47,16 @@ class Fetched(NamedTuple):
     def records(self) -> list[RawRecord]:
         """Return the messages as the pure core takes them."""
         return [RawRecord(m.offset(), m.timestamp()[1] * 1000, m.key(), m.value()) for m in self.messages]
+
+    def columns(self) -> RawColumns:
+        """Return the messages in columns."""
+        size = len(self.messages)
+        return RawColumns(
+            offset=np.fromiter(map(Message.offset, self.messages), np.int64, size),  # type: ignore[arg-type]  # delivered
+            timestamp=np.fromiter(map(_SECOND, map(Message.timestamp, self.messages)), np.int64, size) * 1000,  # type: ignore[arg-type]  # same
+            keys=list(map(Message.key, self.messages)),  # type: ignore[arg-type]  # same
+            values=list(map(Message.value, self.messages)),  # type: ignore[arg-type]  # same
+        )
 
     def split(self, count: int) -> tuple["Fetched", "Fetched | None"]:
         """Return the first `count` messages, and the rest if there is any, as two links of the same chain."""

@@ -115,7 +115,7 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
     batch: Batch
     if isinstance(step, Observations):
         batch = step.batch or observation_batch(
-            memory.partition, *step.fetched[1:3], step.fetched.records(), registry=step.schemas
+            memory.partition, *step.fetched[1:3], step.fetched.columns(), registry=step.schemas
         )
         if step.batch is None and (strangers := _strangers(memory, batch)):
             waiting = Observations(step.fetched, step.schemas, batch)

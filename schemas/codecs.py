@@ -209,6 +209,11 @@ def _json_decoder(kinds: tuple[type[msgspec.Struct], ...]) -> msgspec.json.Decod
     return msgspec.json.Decoder(reduce(or_, kinds))
 
 
+def header(kind: type[msgspec.Struct]) -> bytes:
+    """Return the ten bytes before the body of an Avro single-object value of the newest schema."""
+    return _writer(kind)[0]
+
+
 @cache
 def _writer(kind: type[msgspec.Struct]) -> tuple[bytes, Any]:
     """Return the header of a single-object value (marker and fingerprint) and the parsed newest schema."""

@@ -1,0 +1,314 @@
+"""Folds at once all experiments of a batch in which nothing happens but counting.
+
+Most experiments are quiet most of the time: every record continues its source, every value is allowed, no rule comes
+near. Their walks, one behind the other, are one array each of sums and log-likelihood ratios. What is not quiet is left
+to `experiments.folding`, record by record; for what is folded here both agree to the bit: families with an integer
+statistic have exact sums, and each ratio is worked out by the same operations.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from immutables import Map
+
+import sprt
+from experiments import points
+from experiments.batch import FUTURE_TOLERANCE, NONE, Floats, Ints, ObservationBatch
+from experiments.memory import Experiment, Hot, Share, State
+from experiments.sequences import MAX_SOURCES, Seen
+from experiments.times import micros, moment
+from schemas import events
+from sprt.families.base import ExponentialFamily
+
+Bools = npt.NDArray[np.bool_]
+
+_EXACT: Final = 2.0**52  # up to here sums of integers are exact as floats
+_LARGEST: Final = 2.0**31  # the sum of a batch of these is exact
+_NEVER: Final = np.iinfo(np.int64).max
+
+
+class Quiet(NamedTuple):
+    """One experiment after the batch, and the points of its walk that are published."""
+
+    experiment: Experiment
+    walks: list[events.WalkPoint]
+
+
+@dataclass(frozen=True, slots=True)
+class _Groups:
+    """The candidates with their records in log order, one experiment's behind the other's.
+
+    `begin` and `end` bound an experiment's records, `first` and `last` its observations; `of` and `whose` say to which
+    experiment a record and an observation belong. `reached` is n after each record.
+    """
+
+    codes: list[int]
+    experiments: list[Experiment]
+    rows: Ints
+    begin: Ints
+    end: Ints
+    of: Ints
+    values: Floats
+    first: Ints
+    last: Ints
+    whose: Ints
+    reached: Ints
+    timestamp: Ints
+
+
+class _Own(NamedTuple):
+    """One experiment with the sums of its values in this batch and its walk, after each observation."""
+
+    experiment: Experiment
+    sums: Ints
+    walk: Floats
+
+
+def fold_quiet(
+    experiments: Map[str, Experiment], batch: ObservationBatch, order: Ints, bounds: Ints
+) -> dict[int, Quiet]:
+    """Return the quiet experiments of the batch by their code.
+
+    `order` has the rows of the batch, experiment by experiment; those of code c are `order[bounds[c]:bounds[c + 1]]`.
+    """
+    codes, found = [], []
+    for code, experiment_id in enumerate(batch.experiment_ids):
+        experiment = experiments.get(experiment_id)
+        if experiment is not None and _may_be_quiet(experiment):
+            codes.append(code)
+            found.append(experiment)
+    if not codes:
+        return {}
+    groups = _grouped(codes, found, batch, order, bounds)
+    good = _good_values(groups)
+    loud = _loud_records(groups, batch) | ~np.logical_and.reduceat(good, groups.first)
+    values = groups.values if good.all() else np.where(good, groups.values, 0.0)
+    sums = np.cumsum(values.astype(np.int64))
+    before = np.where(groups.first > 0, sums[groups.first - 1], 0)
+    walk = _walked(groups, sums - before[groups.whose])
+    loud |= _near_a_rule(groups, walk)
+    quiet = np.flatnonzero(~loud).tolist()
+    dues = _due(groups, quiet)
+    made: dict[int, Quiet] = {}
+    for g in quiet:
+        own = _Own(
+            groups.experiments[g],
+            sums[groups.first[g] : groups.last[g]] - before[g],
+            walk[groups.first[g] : groups.last[g]],
+        )
+        if (after := _counted(groups, g, batch, own, dues.get(g, []))) is not None:
+            made[groups.codes[g]] = after
+    return made
+
+
+def _may_be_quiet(experiment: Experiment) -> bool:
+    cold, hot, model = experiment.cold, experiment.hot, experiment.design.model
+    return (
+        cold.state is State.RUNNING
+        and cold.source_end is None
+        and isinstance(model, ExponentialFamily)
+        and model.integer
+        and not experiment.design.is_two_sided
+        and hot.observations >= points.EACH_UP_TO
+        and abs(hot.total) < _EXACT
+    )
+
+
+def _grouped(codes: list[int], found: list[Experiment], batch: ObservationBatch, order: Ints, bounds: Ints) -> _Groups:
+    chosen = np.array(codes)
+    sizes = bounds[chosen + 1] - bounds[chosen]
+    ends = np.cumsum(sizes)
+    rows = order
+    if len(codes) < len(batch.experiment_ids):
+        rows = order[np.arange(int(ends[-1])) + np.repeat(bounds[chosen] - (ends - sizes), sizes)]
+    of = np.repeat(np.arange(len(codes)), sizes)
+    lengths = np.diff(batch.value_starts)[rows]
+    read = np.cumsum(lengths)  # observations up to the end of each record
+    last = read[ends - 1]
+    first = np.concatenate(([0], last[:-1]))
+    if len(batch.values) == len(batch.offset):
+        values, whose = batch.values[rows], of
+    else:
+        values = batch.values[
+            np.arange(int(read[-1])) + np.repeat(batch.value_starts[rows] - (read - lengths), lengths)
+        ]
+        whose = np.repeat(of, lengths)
+    begun = np.array([it.hot.observations for it in found])
+    return _Groups(
+        codes=codes,
+        experiments=found,
+        rows=rows,
+        begin=ends - sizes,
+        end=ends,
+        of=of,
+        values=values,
+        first=first,
+        last=last,
+        whose=whose,
+        reached=read + (begun - first)[of],
+        timestamp=batch.timestamp[rows],
+    )
+
+
+def _loud_records(groups: _Groups, batch: ObservationBatch) -> Bools:
+    """Return which experiments have a record that has to be judged by itself."""
+    observed = batch.observed_at[groups.rows]
+    loud = np.zeros(len(observed), np.bool_)
+    if (observed != NONE).any():
+        deadlines = np.array(
+            [_NEVER if it.cold.deadline is None else micros(it.cold.deadline) for it in groups.experiments]
+        )
+        loud |= (observed > groups.timestamp + FUTURE_TOLERANCE) | (observed > deadlines[groups.of])
+    head = groups.begin[groups.of]
+    source, sequence = batch.source[groups.rows], batch.sequence[groups.rows]
+    loud |= source != source[head]  # several sources
+    numbered = (sequence != NONE) & (source != NONE)
+    follows = sequence - sequence[head] == np.arange(len(head)) - head
+    loud |= (numbered != numbered[head]) | (numbered & ~follows)
+    loud[1:] |= (groups.timestamp[1:] < groups.timestamp[:-1]) & (groups.of[1:] == groups.of[:-1])
+    heard = np.array([it.hot.last_applied for it in groups.experiments])
+    went_back: Bools = groups.timestamp[groups.begin] < heard
+    return went_back | np.logical_or.reduceat(loud, groups.begin)
+
+
+def _good_values(groups: _Groups) -> Bools:
+    """Return which values are in their model's support, and small enough for exact sums."""
+    models: dict[Any, list[int]] = {}
+    for g, experiment in enumerate(groups.experiments):
+        models.setdefault(type(experiment.design.model), []).append(g)
+    good = np.abs(groups.values) <= _LARGEST  # false for what is not a number
+    for members in models.values():
+        supports = groups.experiments[members[0]].design.model.supports(groups.values, None)
+        good &= supports if len(models) == 1 else supports | ~np.isin(groups.whose, members)
+    return good
+
+
+def _walked(groups: _Groups, sums: Ints) -> Floats:
+    """Return the log-likelihood ratio after each observation; `sums` are those of its own experiment in this batch."""
+    states = [it.hot.statistic for it in groups.experiments]
+    lines = [it.design.model.ratio.first for it in groups.experiments]  # type: ignore[attr-defined]  # one line, see _may_be_quiet
+    counts = np.array([it.counts[0] for it in states])
+    n = np.arange(1, len(sums) + 1) + (np.array([it.n for it in states]) - groups.first)[groups.whose]
+    slopes, drifts = np.array([it.slope for it in lines]), np.array([it.drift for it in lines])
+    t = (sums + counts[groups.whose]).astype(np.float64)
+    if (slopes == slopes[0]).all() and (drifts == drifts[0]).all():
+        walk: Floats = t * slopes[0]
+        walk += n * drifts[0]
+    else:
+        walk = t * slopes[groups.whose]
+        walk += n * drifts[groups.whose]
+    return walk
+
+
+def _near_a_rule(groups: _Groups, walk: Floats) -> Bools:
+    """Return which experiments a rule may end in this batch."""
+    levels = np.array([it.design.levels for it in groups.experiments], np.float64)
+    before = np.array([it.hot.statistic.max_llr for it in groups.experiments])
+    n = np.array([it.hot.statistic.n for it in groups.experiments]) + (groups.last - groups.first)
+    high = np.maximum(np.maximum.reduceat(walk, groups.first), before)
+    low = np.minimum.reduceat(walk, groups.first)
+    near: Bools = (high >= np.minimum(levels[:, 0], levels[:, 2])) | (low <= levels[:, 1]) | (n >= levels[:, 3])
+    return near
+
+
+def _due(groups: _Groups, quiet: list[int]) -> dict[int, list[int]]:
+    """Return after which records (by their place in the groups) points are due, by the rule of `points`."""
+    dues: dict[int, list[int]] = {}
+    active = np.array(quiet, np.int64)
+    last_n = np.array([it.hot.last_point_n for it in groups.experiments])
+    last_at = np.array([it.hot.last_point_at for it in groups.experiments])
+    while len(active):
+        sizes = (groups.end - groups.begin)[active]
+        ends = np.cumsum(sizes)
+        places = np.arange(int(ends[-1])) + np.repeat(groups.begin[active] - (ends - sizes), sizes)
+        of = np.repeat(np.arange(len(active)), sizes)
+        n, at = last_n[active], last_at[active]
+        reached = groups.reached[places]
+        is_due = reached >= (n * points.GROWTH)[of]
+        is_due |= (groups.timestamp[places] >= (at + points.INTERVAL)[of]) & (reached > n[of])
+        number = sizes - np.add.reduceat(is_due, ends - sizes, dtype=np.int64)  # from some record on all are due
+        has = number < sizes
+        active, places = active[has], (groups.begin[active] + number)[has]
+        last_n[active], last_at[active] = groups.reached[places], groups.timestamp[places]
+        for g, place in zip(active.tolist(), places.tolist(), strict=True):
+            dues.setdefault(g, []).append(place)
+    return dues
+
+
+def _counted(groups: _Groups, g: int, batch: ObservationBatch, own: _Own, dues: list[int]) -> Quiet | None:
+    """Return an experiment after its records, None if its source does not simply go on."""
+    experiment = own.experiment
+    hot, state = experiment.hot, experiment.hot.statistic
+    begin, end = int(groups.begin[g]), int(groups.end[g])
+    head, records = int(groups.rows[begin]), end - begin
+    code, sequence = int(batch.source[head]), int(batch.sequence[head])
+    sources, shares = hot.sources, hot.shares
+    added, size = int(own.sums[-1]), len(own.sums)
+    if abs(hot.total) + abs(added) >= _EXACT:
+        return None
+    guards = experiment.cold.definition["health"]
+    if code != NONE:
+        name = batch.source_names[code]
+        if sequence != NONE:
+            seen = _seen(sources, name, sequence, records)
+            if seen is None:
+                return None
+            sources = sources.set(name, seen)
+        if guards["homogeneity"] != "off":
+            share = shares.get(f"source:{name}", Share(0, 0.0))
+            shares = shares.set(f"source:{name}", Share(share.observations + size, share.total + added))
+    n, marks = hot.observations, hot.marks
+    if (n + size).bit_length() > n.bit_length() and guards["drift"] != "off":
+        powers = (1 << k for k in range(n.bit_length(), (n + size).bit_length()))
+        marks += tuple(Share(at, hot.total + int(own.sums[at - n - 1])) for at in powers)
+    after = Hot(
+        run=hot.run,
+        statistic=sprt.State(
+            state.n + size,
+            float(own.walk[-1]),
+            max(state.max_llr, float(own.walk.max())),
+            (state.counts[0] + added,),
+            (),
+        ),
+        observations=n + size,
+        total=hot.total + added,
+        counts=hot.counts.set("applied", hot.counts.get("applied", 0) + records),
+        earlier=hot.earlier,
+        sources=sources,
+        last_applied=int(groups.timestamp[end - 1]),
+        last_point_at=int(groups.timestamp[dues[-1]]) if dues else hot.last_point_at,
+        last_point_n=int(groups.reached[dues[-1]]) if dues else hot.last_point_n,
+        shares=shares,
+        marks=marks,
+    )
+    walks = [_point(own, groups, batch, place) for place in dues]
+    return Quiet(Experiment(experiment.cold, after, experiment.design), walks)
+
+
+def _seen(sources: Map[str, Seen], name: str, sequence: int, records: int) -> Seen | None:
+    """Return what is known after records that follow one another, None if they do not follow what is known."""
+    seen, highest = sources.get(name), sequence + records - 1
+    if seen is None:
+        return Seen(sequence, highest) if len(sources) < MAX_SOURCES else None
+    if seen.missing or sequence != seen.highest + 1:
+        return None
+    return Seen(seen.lowest, highest, lost=seen.lost)
+
+
+def _point(own: _Own, groups: _Groups, batch: ObservationBatch, place: int) -> events.WalkPoint:
+    """Return the published point after a record."""
+    hot = own.experiment.hot
+    size = int(groups.reached[place]) - hot.observations
+    return events.WalkPoint(
+        experiment_id=own.experiment.cold.experiment_id,
+        run=hot.run,
+        n=hot.statistic.n + size,
+        llr=float(own.walk[size - 1]),
+        p_value=math.exp(-max(hot.statistic.max_llr, float(own.walk[:size].max()))),
+        total=hot.total + int(own.sums[size - 1]),
+        offset=int(batch.offset[groups.rows[place]]),
+        at=moment(int(groups.timestamp[place])),
+    )
