@@ -49,7 +49,7 @@ faults: $(DEV)
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 bench: $(DEV)
-	$(BIN)/python -m bench $(ARGS)
+	$(BIN)/python -m waldstream bench $(ARGS)
 
 bench-limits: $(DEV)
 	@$(BIN)/python -m stack $(BIN)/python -m bench.limits {kafka} $(ARGS)

@@ -4,7 +4,8 @@ The experiments test p = 0.5 against 0.51 on a walk without drift, with error ra
 each record is folded to the end. Their state rows are written as a worker would have left them.
 """
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,6 +15,7 @@ import numpy as np
 from confluent_kafka import Producer
 from immutables import Map
 
+import sprt
 from experiments import facts
 from experiments.batch import Emissions
 from experiments.definition import parse
@@ -29,6 +31,7 @@ from schemas.topics import Topics
 
 PARTITIONS: Final = 4
 THRESHOLD: Final = 690.0  # in nats; the walks of the benchmark do not come near
+BEGUN: Final = 1_000  # observations that every experiment has seen: its first hundred are each published
 _WITHOUT_DRIFT: Final = 0.505
 _SOURCE: Final = "bench"
 
@@ -61,10 +64,16 @@ class Backlog:
         """Create the topics, and write the experiments' rows and the records."""
         create_topics(kafka, self.topics, PARTITIONS)
         write_experiments(kafka, self.topics, self.ids)
-        producer = _producer(kafka)
+        self.send(kafka)
+
+    def send(self, kafka: Mapping[str, str], rate: float | None = None) -> None:
+        """Write the records, `rate` of them a second, or as fast as they can be."""
+        producer = _producer(kafka) if rate is None else Producer({**kafka, "linger.ms": 5, "log_level": 2})
+        size = 20_000 if rate is None else max(1, round(rate / 100))
+        began = time.monotonic()
         partitions = [partition_of(name, PARTITIONS) for name in self.ids]
-        for start in range(0, self.records, 20_000):
-            numbers = range(start, min(start + 20_000, self.records))
+        for start in range(0, self.records, size):
+            numbers = range(start, min(start + size, self.records))
             messages = [
                 {"key": self.ids[e], "value": value, "partition": partitions[e]}
                 for e, value in zip((n % self.experiments for n in numbers), self.encoded(numbers), strict=True)
@@ -73,6 +82,8 @@ class Backlog:
                 producer.produce_batch(self.topics.observations, messages)
                 messages = [message for message in messages if message.pop("_error", None) is not None]
                 producer.poll(0.05 if messages else 0)
+            if rate is not None:
+                time.sleep(max(0.0, began + numbers.stop / rate - time.monotonic()))
         producer.flush()
 
     def encoded(self, numbers: range) -> Iterator[bytes]:
@@ -94,16 +105,24 @@ class Backlog:
             yield heads[e] + data[row * size : (row + 1) * size] + tail + _zigzag(sequence)
 
 
-def write_experiments(kafka: Mapping[str, str], topics: Topics, ids: list[str]) -> None:
-    """Write the state rows of running experiments."""
+def write_experiments(
+    kafka: Mapping[str, str], topics: Topics, ids: list[str], limits: Sequence[int] | None = None
+) -> None:
+    """Write the rows of experiments that have run for `BEGUN` observations; `limits` end them after so many more."""
     producer = _producer(kafka)
     now = Moment(datetime.now(UTC), 0, 0)
     template = solve(parse(definition("exp-template", 0.6)))  # solved at once; no threshold is taken from it
     running: dict[int, dict[str, Experiment]] = {}
-    for name in ids:
-        solution = replace(template, definition=parse(definition(name)).stored(), lower=-THRESHOLD, upper=THRESHOLD)
+    for number, name in enumerate(ids):
+        limit = None if limits is None else BEGUN + limits[number]
+        solution = replace(
+            template, definition=parse(definition(name, limit=limit)).stored(), lower=-THRESHOLD, upper=THRESHOLD
+        )
         experiment = evolve(None, facts.defined(None, name, solution, now))
         experiment, _ = facts.follow(experiment, facts.opened(now))
+        walk = sprt.State(BEGUN, 0.0, 1.0, (BEGUN // 2,), ())
+        hot = replace(experiment.hot, statistic=walk, observations=BEGUN, total=BEGUN / 2, last_point_n=BEGUN)
+        experiment = replace(experiment, hot=hot)
         running.setdefault(partition_of(name, PARTITIONS), {})[name] = experiment
     for partition, experiments in running.items():
         memory = Memory(partition, PARTITIONS, experiments=Map(experiments))
@@ -114,12 +133,13 @@ def write_experiments(kafka: Mapping[str, str], topics: Topics, ids: list[str]) 
     producer.flush()
 
 
-def definition(name: str, alternative: float = 0.51) -> dict[str, Any]:
+def definition(name: str, alternative: float = 0.51, limit: int | None = None) -> dict[str, Any]:
     """Return the test that is folded; its thresholds are replaced by `THRESHOLD`."""
     return {
         "id": name,
         "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": alternative}},
         "errors": {"alpha": 0.01, "beta": 0.01, "thresholds": "wald"},
+        "stop": {} if limit is None else {"max_samples": limit},
     }
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import psutil
 from confluent_kafka import Consumer, TopicPartition
 
-from bench.backlog import PARTITIONS, Backlog
+from bench.backlog import BEGUN, PARTITIONS, Backlog
 from experiments.rows import POSITION_KEY
 from schemas import avro, codecs, events
 
@@ -43,6 +43,7 @@ class Measured:
     rate: float = 0.0
     cpu_per_record: float = 0.0
     memory: int = 0
+    what: str = ""
     series: list[tuple[int, int]] = field(default_factory=list, repr=False)
 
     @property
@@ -68,14 +69,17 @@ class Watch:
         self._ended = threading.Event()
         self.memory = 0
         self.spent: list[tuple[int, float]] = []
+        self.sizes: list[tuple[int, int]] = []
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
     def _look(self) -> None:
         while not self._ended.wait(0.1):
             with suppress(psutil.Error):
-                self.memory = max(self.memory, self._process.memory_info().rss)
-                self.spent.append((time.time_ns(), self.cpu()))
+                at, size = time.time_ns(), self._process.memory_info().rss
+                self.memory = max(self.memory, size)
+                self.sizes.append((at, size))
+                self.spent.append((at, self.cpu()))
 
     def cpu(self) -> float:
         """Return the seconds of processor time so far."""
@@ -252,7 +256,7 @@ class Rows:
 
     def counted(self) -> int:
         """Return the records counted so far, after reading what has been committed."""
-        for message in self._consumer.consume(50_000, 0.02):
+        for message in self._consumer.consume(50_000, 0.01):
             if message.error() is not None:
                 continue
             key, value = message.key() or b"", message.value()
@@ -264,11 +268,11 @@ class Rows:
         return self._total()
 
     def _total(self) -> int:
-        return sum(counts.get("applied", 0) for counts in self._counts.values())
+        return sum(sum(counts.values()) for counts in self._counts.values())
 
     def observations(self) -> int:
         """Return the observations folded so far, from the rows of the experiments."""
-        return sum(codecs.decode(value, events.HotRow).observations for value in self._hot.values())
+        return sum(codecs.decode(value, events.HotRow).observations - BEGUN for value in self._hot.values())
 
     def close(self) -> None:
         """End the consumer."""

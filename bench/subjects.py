@@ -149,11 +149,22 @@ def faust(given: dict[str, Any]) -> None:
     asyncio.run(serve())
 
 
+def pace(given: dict[str, Any]) -> None:
+    """Send the records of a backlog at a steady rate."""
+    from bench.backlog import Backlog
+
+    kafka, rate = {"bootstrap.servers": given.pop("servers")}, given.pop("rate")
+    backlog = Backlog(**given)
+    print("counted", backlog.records, 0, flush=True)
+    backlog.send(kafka, rate)
+
+
 _SUBJECTS: Final[dict[str, Callable[[dict[str, Any]], Coroutine[Any, Any, None] | None]]] = {
     "worker": worker,
     "confluent": confluent,
     "aiokafka": aiokafka,
     "faust": faust,
+    "pace": pace,
 }
 
 

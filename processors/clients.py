@@ -64,8 +64,8 @@ def reader(kafka: Mapping[str, str], group: str) -> Consumer:
     """Return a consumer of committed records that is only ever assigned; `group` holds no members, just offsets."""
     return Consumer(
         {
-            "queued.min.messages": 20_000,
-            "queued.max.messages.kbytes": 16_384,
+            "queued.min.messages": 50_000,
+            "queued.max.messages.kbytes": 32_768,
             "max.partition.fetch.bytes": 262_144,
             "fetch.queue.backoff.ms": 5,  # with the default of 1 s the small queues above would make the reader sleep
             "log_level": LOG_LEVEL,

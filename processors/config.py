@@ -56,8 +56,8 @@ class WorkerConfig:
     metrics_port: int | None = None
     session_seconds: float = 10.0
     pace_seconds: float = 0.05
-    batch_records: int = 20_000
-    batch_seconds: float = 0.1
+    batch_records: int = 50_000
+    batch_seconds: float = 0.15
     solver_processes: int = 1
     solver_seconds: float = 10.0
     registry: Registry | None = None

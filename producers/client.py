@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Literal, Self
 
+import msgspec
+import numpy as np
+import numpy.typing as npt
 from confluent_kafka import KafkaError, KafkaException, Message
 from numpy.typing import ArrayLike
 
 from producers import reading
 from producers.connection import closing, consumer, end_of, partitions_of, producer, reaching
 from producers.errors import DeliveryError, NotAllowedError, ReplyTimeoutError
-from producers.observations import observations
-from schemas import avro, codecs, events
+from producers.observations import numbers, observations
+from schemas import avro, bulk, codecs, events
 from schemas.partitions import partition_of
 from schemas.topics import Topics
 
@@ -117,6 +120,74 @@ class Client:
                 self._send(self.topics.observations, event, self._encode(event), f"{name}-{sequence}")
                 self._next[name, experiment_id] = sequence + 1
             return sequence
+
+    def observe_many(
+        self,
+        experiment_id: str,
+        values: ArrayLike,
+        *,
+        per_record: int = 1,
+        arm: Literal["a", "b"] | None = None,
+        observed_at: datetime | int | None = None,
+        source: str | None = None,
+    ) -> int:
+        """Return the sequence number of the last of many records, each of `per_record` numbers; several times as fast.
+
+        As `observe` for each of them, but the records carry no headers.
+
+        Raises
+        ------
+        NotAllowedError
+            If a field is outside its limits; nothing was sent.
+        DeliveryError
+            If Kafka did not take a record that was handed over earlier, or takes none for a minute.
+        """
+        if not 1 <= per_record <= codecs.MAX_VALUES:
+            raise NotAllowedError(f"per_record: {per_record}; allowed: 1 to {codecs.MAX_VALUES}")
+        name = self.source if source is None else source
+        with self._lock:
+            self._raise_failure()
+            first = self.next_sequence(experiment_id, source=name)
+            column = numbers(values)
+            pieces: Iterator[tuple[int, list[bytes]]]
+            sample = observations(experiment_id, column[:1], name, first, arm=arm, observed_at=observed_at)
+            shared = msgspec.structs.asdict(next(sample)) | {"values": None, "sequence": None}
+            fields = {field: value for field, value in shared.items() if value is not None}
+            if self._encode is codecs.encode_avro:
+                pieces = bulk.write_avro(column, per_record, first, **fields)
+            else:
+                pieces = self._one_by_one(column, per_record, first, fields)
+            for sequence, records in pieces:
+                self._send_many(experiment_id, records)
+                self._next[name, experiment_id] = sequence + len(records)
+            return self._next[name, experiment_id] - 1
+
+    def _one_by_one(
+        self, column: npt.NDArray[np.float64], per_record: int, first: int, fields: dict[str, Any]
+    ) -> Iterator[tuple[int, list[bytes]]]:
+        for number, begin in enumerate(range(0, len(column), per_record), first):
+            values = column[begin : begin + per_record].tolist()
+            yield number, [self._encode(events.Observation(values=values, sequence=number, **fields))]
+
+    def _send_many(self, experiment_id: str, records: list[bytes]) -> None:
+        """Hand records over to Kafka in order, waiting while its queue is full."""
+        key, partition = experiment_id.encode(), partition_of(experiment_id, self.partitions)
+        messages: list[dict[str, Any]] = [{"key": key, "value": record} for record in records]
+        deadline = time.monotonic() + _DELIVERY_SECONDS
+        while messages:
+            sent = self._producer.produce_batch(
+                self.topics.observations, messages, partition=partition, on_delivery=self._delivered
+            )
+            if sent == len(messages):
+                self._producer.poll(0)
+                return
+            refused = [message.pop("_error", None) for message in messages]
+            if error := next((it for it in refused if it is not None and it.code() != KafkaError._QUEUE_FULL), None):  # noqa: SLF001  librdkafka's own code
+                raise DeliveryError(f"{self.topics.observations}: {error.str()}")
+            messages = [message for message, error in zip(messages, refused, strict=True) if error is not None]
+            self._producer.poll(0.1)
+            if time.monotonic() > deadline:
+                raise DeliveryError(f"Kafka has taken no record for {_DELIVERY_SECONDS:g} s")
 
     def next_sequence(self, experiment_id: str, *, source: str | None = None, start: int | None = None) -> int:
         """Return the number that the next record of the source will get, found in the log if this client sent none yet.

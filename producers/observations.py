@@ -36,7 +36,7 @@ def observations(
         raise NotAllowedError(f"arm: {arm!r}; allowed: None, 'a', 'b'")
     if not 1 <= len(source) <= codecs.MAX_SOURCE_LENGTH:
         raise NotAllowedError(f"source: {len(source)} characters; allowed: 1 to {codecs.MAX_SOURCE_LENGTH}")
-    column = _column(values)
+    column = numbers(values)
     moment = _microseconds(observed_at)
 
     def cut() -> Iterator[events.Observation]:
@@ -53,7 +53,8 @@ def observations(
     return cut()
 
 
-def _column(values: ArrayLike) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def numbers(values: ArrayLike) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """Return the values as a column of finite numbers; raises `NotAllowedError` for what is none."""
     try:
         column = np.atleast_1d(np.asarray(values, dtype=np.float64))
     except (TypeError, ValueError) as error:

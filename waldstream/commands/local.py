@@ -58,3 +58,23 @@ def demo(
         if not ends:
             out.print("Ctrl-C ends everything")
             threading.Event().wait()
+
+
+@app.command(rich_help_panel=_PANEL)
+def bench(
+    soak: Annotated[float, typer.Option(help="Seconds for which a worker's memory is watched.")] = 30.0,
+    scale: Annotated[float, typer.Option(help="Shortens every backlog, for a quick look.")] = 1.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print only; leave the committed results.")] = False,
+) -> None:
+    """Measure the worker beside plain clients, stock Faust and Kafka Streams, on a broker of its own."""
+    import tempfile
+    from pathlib import Path
+
+    from bench.side_by_side import run
+    from stack.kafka import KafkaNode
+    from stack.process import sigterm_unwinds
+
+    with sigterm_unwinds(), tempfile.TemporaryDirectory() as folder:
+        node = KafkaNode(Path(folder), heap="1g", jvm_options=("-XX:+UseG1GC",))
+        with node:
+            run({"bootstrap.servers": node.bootstrap_servers}, soak_seconds=soak, scale=scale, write=not dry_run)
