@@ -68,14 +68,17 @@ class Backlog:
 
     def send(self, kafka: Mapping[str, str], rate: float | None = None) -> None:
         """Write the records, `rate` of them a second, or as fast as they can be."""
-        producer = _producer(kafka) if rate is None else Producer({**kafka, "linger.ms": 5, "log_level": 2})
+        producer = (
+            _producer(kafka)
+            if rate is None
+            else Producer({**kafka, "linger.ms": 5, "partitioner": "murmur2_random", "log_level": 2})
+        )
         size = 20_000 if rate is None else max(1, round(rate / 100))
         began = time.monotonic()
-        partitions = [partition_of(name, PARTITIONS) for name in self.ids]
         for start in range(0, self.records, size):
             numbers = range(start, min(start + size, self.records))
             messages = [
-                {"key": self.ids[e], "value": value, "partition": partitions[e]}
+                {"key": self.ids[e], "value": value}
                 for e, value in zip((n % self.experiments for n in numbers), self.encoded(numbers), strict=True)
             ]
             while messages:
@@ -158,6 +161,7 @@ def _producer(kafka: Mapping[str, str]) -> Producer:
         {
             **kafka,
             "linger.ms": 20,
+            "partitioner": "murmur2_random",  # as Java and our clients do; else every record is forwarded
             "batch.size": 1_000_000,
             "compression.type": "none",  # aiokafka, and so stock Faust, cannot read lz4 by itself
             "enable.idempotence": True,
