@@ -109,6 +109,7 @@ def _may_be_quiet(experiment: Experiment) -> bool:
     return (
         cold.state is State.RUNNING
         and cold.source_end is None
+        and not cold.pauses
         and isinstance(model, ExponentialFamily)
         and model.integer
         and not experiment.design.is_two_sided

@@ -16,7 +16,7 @@ from experiments.columns import RawRecord, observation_batch
 from experiments.definition import parse
 from experiments.evolve import evolve
 from experiments.facts import Moment
-from experiments.memory import Experiment, Memory
+from experiments.memory import Experiment, Memory, Pause
 from experiments.planning import solve
 from experiments.rows import to_rows
 from experiments.times import moment
@@ -28,6 +28,7 @@ BERNOULLI = {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.52}}
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "plain": (BERNOULLI, {}, {}),
     "watched": (BERNOULLI, {}, {"drift": "warn", "homogeneity": "warn"}),
+    "halted": (BERNOULLI, {}, {}),
     "limited": (BERNOULLI, {"max_samples": 260, "max_duration": "20s"}, {}),
     "p-rule": (BERNOULLI, {"p_value": 0.01, "max_samples": 900}, {}),
     "two-sided": (BERNOULLI | {"alternative": "two_sided"}, {"max_samples": 900}, {}),
@@ -47,7 +48,9 @@ def running(kind: str) -> Experiment:
         "health": health,
     }
     experiment = evolve(None, facts.defined(None, kind, solve(parse(given)), NOW))
-    return facts.follow(experiment, facts.opened(NOW))[0]
+    experiment, _ = facts.follow(experiment, facts.opened(NOW))
+    pauses = (Pause(20, 30, None), Pause(45, 60, None)) if kind == "halted" else ()
+    return replace(experiment, cold=replace(experiment.cold, pauses=pauses))
 
 
 @pytest.fixture(scope="module")
