@@ -39,6 +39,8 @@ _COMMANDS_AT_ONCE = 200
 _PROGRESS_SECONDS = 2.0
 _NEWS_SECONDS = 0.05
 _DUE_SECONDS = 0.2
+_BACKLOG = 5_000
+_CATCHING_UP_SECONDS = 0.01
 _BARRIER_SECONDS = 0.005
 _STRANGERS_SECONDS = 30.0
 _SOLVING_SECONDS = 0.02
@@ -292,8 +294,14 @@ class PartitionThread(threading.Thread):
             self._go_on_behind(lost)
             return
         read = self._frames["observations"].take(lambda: self._observations.take("observations", self._limit))
-        lags = read is not None and len(read[0].messages) == self._limit
-        self._next_fetch = 0.0 if lags else began + self._config.pace_seconds
+        pause = self._config.pace_seconds
+        if read is not None and len(read[0].messages) == self._limit:
+            pause = 0.0
+        elif (
+            self._observations.lag("observations") > _BACKLOG
+        ):  # large records fill the client's queue before the limit
+            pause = min(pause, _CATCHING_UP_SECONDS)
+        self._next_fetch = began + pause
         if read is not None:
             self._take(Observations(*read))
 
