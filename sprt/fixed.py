@@ -76,10 +76,10 @@ def first_n(keeps: Callable[[FloatArray], BoolArray], rough: float, *, scan: boo
     """Return the first n that keeps both error rates, found near a rough value."""
     if not scan or rough > SCANNED:
         low, high = 0, max(1, math.ceil(rough))
-        while not keeps(np.array([float(high)]))[0]:
+        while high <= 1e15 and not keeps(np.array([float(high)]))[0]:
             low, high = high, 2 * high
-            if high > 1e15:
-                raise DesignError("no sample size below 10^15 keeps both error rates")
+        if high > 1e15:
+            raise DesignError("no sample size below 10^15 keeps both error rates")
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (low, middle) if keeps(np.array([float(middle)]))[0] else (middle, high)

@@ -69,6 +69,7 @@ def test_errors_are_value_errors_of_one_tree() -> None:
         ((StudentT(0.0, 0.5), 0.05, 0.1), {}, "exact"),
         ((Multinomial(0.0, 5.0), 0.05, 0.1), {}, "exact"),
         ((COIN, 0.05, 0.1), {"max_n": 20, "at_limit": "sign"}, "33 observations do|observations do"),
+        ((Bernoulli(0.5, 0.5 + 1e-12), 0.05, 0.1), {"max_n": 1, "at_limit": "sign"}, "no sample size"),
         (("coin", 0.05, 0.1), {}, "model"),
     ],
 )
