@@ -4,11 +4,13 @@ Data survives `stop`, `kill` and the end of this process: a node on the same fol
 """
 
 import base64
+import fcntl
 import os
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
 
 from stack.errors import DataFolderError, NoSpaceError, PortTakenError, StackError, StartFailedError
 from stack.jars import ensure_jars
@@ -20,8 +22,6 @@ from stack.server import Server
 
 _READY_LOGGER = "kafka.server.KafkaRaftServer"
 _READY = "Kafka Server started"
-# Seen once in some hundred starts on a loaded machine: the broker ends over a record that is whole on disk.
-_STUMBLED = "CorruptRecordException"
 FAST_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Options of the Java machine for a small broker that starts soon; for a benchmark give `("-XX:+UseG1GC",)`."""
 
@@ -107,19 +107,23 @@ class KafkaNode(Server):
     def _config(self) -> Path:
         return self.data_dir / "server.properties"
 
-    def wait_ready(self) -> None:
-        """Return once the broker is ready; one that stumbled over its own metadata log is launched once more."""
-        try:
-            super().wait_ready()
-        except StartFailedError as error:
-            if _STUMBLED not in str(error):
-                raise
-            self.launch()
-            super().wait_ready()
-
     def _launch(self) -> Child:
         require_free(self.port, self.name)
         require_free(self._voters[self._node_id], f"{self.name}, controller")
+        # Kafka's own lock comes late: a second broker would have written into the metadata of the first by then.
+        with (self.data_dir / ".lock").open("wb") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise self._in_use() from error
+            self._write_settings()
+            self._format()
+            return self._java_child("kafka.Kafka", str(self._config), keeps=lock)
+
+    def _in_use(self) -> DataFolderError:
+        return DataFolderError(f"{self.name}: the data folder {self.data_dir} is in use by another Kafka")
+
+    def _write_settings(self) -> None:
         text = server_properties(
             node_id=self._node_id,
             port=self.port,
@@ -132,8 +136,6 @@ class KafkaNode(Server):
         # Native libraries are unpacked here at each start and would stay behind after a kill.
         shutil.rmtree(self.data_dir / "tmp", ignore_errors=True)
         (self.data_dir / "tmp").mkdir()
-        self._format()
-        return self._java_child("kafka.Kafka", str(self._config))
 
     def _format(self) -> None:
         """Format the data folder unless it is; meta.properties is the last thing the format tool writes."""
@@ -150,7 +152,7 @@ class KafkaNode(Server):
         if code != 0:
             raise self._failure(f"could not format {self._data} (exit code {code})")
 
-    def _java_child(self, *arguments: str) -> Child:
+    def _java_child(self, *arguments: str, keeps: IO[bytes] | None = None) -> Child:
         argv = (
             str(self._java.path),
             f"-Xms{self._heap}",
@@ -166,7 +168,7 @@ class KafkaNode(Server):
             os.pathsep.join(map(str, self._jars)),
             *arguments,
         )
-        return Child(self.name, argv, log=self._output, cwd=self.data_dir)
+        return Child(self.name, argv, log=self._output, cwd=self.data_dir, keeps=keeps)
 
     @property
     def _output(self) -> Path:
@@ -181,7 +183,7 @@ class KafkaNode(Server):
         if "No space left on device" in log:
             return NoSpaceError(f"{self.name}: no space left in {self.data_dir}")
         if "Failed to acquire lock" in log:
-            return DataFolderError(f"{self.name}: the data folder {self.data_dir} is in use by another Kafka")
+            return self._in_use()
         if not log.strip():  # it did not come as far as logging
             output = self._output.read_text(errors="replace")[-2_000:].strip() if self._output.exists() else ""
             return StartFailedError(f"{self.name} ended before it was ready; the end of {self._output}:\n{output}")

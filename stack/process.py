@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import IO, Self
 
 _LAUNCH = str(Path(__file__).with_name("launch.py"))
 _Process = subprocess.Popen[bytes]
@@ -88,6 +88,8 @@ class Child:
         Working directory; this process's own if None.
     death_signal
         Sent by the kernel when this process ends without having stopped the child.
+    keeps
+        A file that the child holds open as long as it lives, and with it a lock on that file.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class Child:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         death_signal: signal.Signals = signal.SIGKILL,
+        keeps: IO[bytes] | None = None,
     ) -> None:
         self.name = name
         self.log = log
@@ -115,6 +118,7 @@ class Child:
                     env=None if env is None else dict(env),
                     cwd=cwd,
                     start_new_session=True,
+                    pass_fds=() if keeps is None else (keeps.fileno(),),
                 ),
             )
 
