@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from confluent_kafka import (
+    Consumer,
     KafkaError,
     KafkaException,
     Message,
@@ -38,6 +39,11 @@ Status = Literal["ok", "warning", "wrong"]
 _SECONDS = 20.0
 #: `observed_at` may be this far ahead of Kafka's clock; half of it is where a clock should be looked after.
 _TOLERANCE_SECONDS = 5.0
+_MOVING = (
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+)
 _LEAST_FREE = 5 * 1024**3
 _OLDEST_CLIENT = (2, 6, 0)
 _TRANSACTION_MS = 30_000
@@ -206,7 +212,7 @@ def _progress(kafka: Mapping[str, str], topics: Topics, app_id: str, partitions:
     try:
         parts = [TopicPartition(topics.observations, number) for number in range(partitions)]
         lags = []
-        for at in consumer.committed(parts, timeout=_SECONDS):
+        for at in _committed(consumer, parts):
             low, high = consumer.get_watermark_offsets(at, timeout=_SECONDS)
             if 0 <= at.offset < low:
                 found = f"partition {at.partition}: position {at.offset}, the log begins at {low}"
@@ -253,3 +259,15 @@ def _configs(admin: AdminClient, kind: Any, names: Sequence[str]) -> dict[str, d
         resource.name: {name: entry.value for name, entry in future.result().items()}
         for resource, future in asked.items()
     }
+
+
+def _committed(consumer: Consumer, parts: list[TopicPartition]) -> list[TopicPartition]:
+    """Return the published positions; asks again while the broker that keeps them is being chosen."""
+    deadline = time.monotonic() + _SECONDS
+    while True:
+        try:
+            return consumer.committed(parts, timeout=_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() not in _MOVING or time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)

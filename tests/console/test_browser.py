@@ -94,6 +94,7 @@ def test_selected_runs_are_compared_on_one_chart(page: Page, installation: Any, 
     teller.story(f"{own}-b", title=f"{own} b").define().start().walk(90, seed=3)
     teller.flush()
     page.goto(f"/?q={own}&sort=title")
+    expect(page.get_by_role("table", name="Active").locator("tbody tr")).to_have_count(2)
     page.get_by_label("Select all active runs shown").check()
     page.get_by_role("region", name="Selection").get_by_role("button", name="Compare").click()
 
