@@ -17,6 +17,7 @@ from experiments.columns import control_record
 from experiments.due import next_due
 from experiments.memory import Memory
 from processors import clients
+from processors.barrier import Barrier
 from processors.config import WorkerConfig
 from processors.failing import fail
 from processors.frames import Frames, Known, Schemas
@@ -42,7 +43,6 @@ _DUE_SECONDS = 0.2
 _BACKLOG = 5_000
 _CATCHING_UP_SECONDS = 0.01
 _BARRIER_SECONDS = 0.005
-_STRANGERS_SECONDS = 30.0
 _SOLVING_SECONDS = 0.02
 _FRAMED = ("observations", "control", "commands")
 
@@ -73,21 +73,6 @@ class _Solving:
     horizons: dict[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class _Barrier:
-    """A step that waits until control was read to these ends; for other partitions it waits for some time only.
-
-    Commands with a topic of their own are carried over first, to `commands_end`; then the ends of control are known.
-    """
-
-    step: Observations
-    is_everywhere: bool
-    commands_end: int | None
-    own_end: int
-    other_ends: dict[int, int]
-    give_up: float
-
-
 class PartitionThread(threading.Thread):
     """Owns one partition from the fence to the end of its assignment."""
 
@@ -106,8 +91,7 @@ class PartitionThread(threading.Thread):
         self._solving: _Solving | None = None
         self._strays: list[int] = []  # commands of other partitions, as far as control was taken
         self._is_behind_the_log = False
-        self._barrier: _Barrier | None = None
-        self._not_waited_for: dict[int, int] = {}  # partitions whose owner does not come on, and where it was seen last
+        self._barrier = Barrier(partition, shared.config, shared.watermarks, shared.progress)
         self._frames = {name: Frames(shared.schemas, self._tell_of_registry) for name in _FRAMED}
         self._rates = Rates(self._config.command_rate)
         self._clock: tuple[int, int] | None = None
@@ -212,7 +196,7 @@ class PartitionThread(threading.Thread):
 
     def _idle_seconds(self) -> float:
         """Return how long control may be waited for: until the next fetch is due, shortly while something waits."""
-        if self._barrier is not None:
+        if self._barrier.is_closed:
             return _BARRIER_SECONDS
         if self._solving is not None or any(frames.is_waiting for frames in self._frames.values()):
             return min(_SOLVING_SECONDS, self._config.pace_seconds)
@@ -276,9 +260,8 @@ class PartitionThread(threading.Thread):
     def _turn_observations(self) -> None:
         if self._in_hand is not None:
             return
-        if self._barrier is not None:
-            if self._is_passed(self._barrier):
-                step, self._barrier = self._barrier.step, None
+        if self._barrier.is_closed:
+            if (step := self._barrier.open(self._control_in_effect(), self._has_carried_over)) is not None:
                 self._take(step)
             return
         if time.monotonic() < self._next_fetch:
@@ -305,38 +288,10 @@ class PartitionThread(threading.Thread):
         if read is not None:
             self._take(Observations(*read))
 
-    def _is_passed(self, barrier: _Barrier) -> bool:
-        if barrier.commands_end is not None:
-            if self._has_carried_over(barrier.commands_end):
-                self._barrier = self._at_control(barrier.step, barrier.is_everywhere)
-            return False
-        if self._control_in_effect() < barrier.own_end:
-            return False
-        behind = self._shared.progress.behind(barrier.other_ends)
-        late = {it: at for it, at in behind.items() if self._not_waited_for.get(it) != at}
-        if late and time.monotonic() >= barrier.give_up:
-            # An owner that is dead or stuck must not stop its neighbours: they wait again once it has come on.
-            _log.warning("strangers_not_waited_for", partition=self.partition, behind=sorted(late))
-            self._not_waited_for |= late
-            return True
-        return not late
-
     def _has_carried_over(self, end: int) -> bool:
         """Return whether the commands below this offset of their own topic are on the control topic."""
         is_pending = self._frames["commands"].is_waiting or isinstance(self._in_hand, Commands)
         return not is_pending and self._control.taken("commands") >= end
-
-    def _at_barrier(self, waiting: AtBarrier) -> _Barrier:
-        if not self._config.topics.has_own_commands:
-            return self._at_control(waiting.step, waiting.is_everywhere)
-        end = self._shared.watermarks.ends(self._config.topics.commands, (self.partition,))[self.partition]
-        return _Barrier(waiting.step, waiting.is_everywhere, end, 0, {}, math.inf)
-
-    def _at_control(self, step: Observations, is_everywhere: bool) -> _Barrier:
-        all_or_own = range(self._config.partitions) if is_everywhere else (self.partition,)
-        ends = self._shared.watermarks.ends(self._config.topics.control, all_or_own)
-        own_end = ends.pop(self.partition)
-        return _Barrier(step, is_everywhere, None, own_end, ends, time.monotonic() + _STRANGERS_SECONDS)
 
     def _first_after(self, at: int) -> int:
         """Return the first observation that the log took after a moment in microseconds."""
@@ -355,7 +310,7 @@ class PartitionThread(threading.Thread):
 
     def _turn_clock(self) -> None:
         """Let the clock end runs, once the observations were read to where they ended after the due time."""
-        if self._in_hand is not None or self._barrier is not None:
+        if self._in_hand is not None or self._barrier.is_closed:
             return
         topic = self._config.topics.observations
         if self._clock is None:
@@ -384,7 +339,7 @@ class PartitionThread(threading.Thread):
             self._in_hand = step
             return False
         if isinstance(outcome, AtBarrier):
-            self._barrier = self._at_barrier(outcome)
+            self._barrier.close(outcome)
             return True
         if outcome.records:
             self._transactions.commit(outcome.records)
