@@ -44,11 +44,12 @@ class Backlog:
     values: int
     experiments: int
     encoding: Literal["avro", "json"] = "avro"
+    label: str = "b"
 
     @property
     def name(self) -> str:
         """Return the prefix of its topics."""
-        return f"b-{self.encoding}-{self.values}-{self.experiments}-{self.records}"
+        return f"{self.label}-{self.encoding}-{self.values}-{self.experiments}-{self.records}"
 
     @property
     def topics(self) -> Topics:
