@@ -280,9 +280,8 @@ class PartitionThread(threading.Thread):
         pause = self._config.pace_seconds
         if read is not None and len(read[0].messages) == self._limit:
             pause = 0.0
-        elif (
-            self._observations.lag("observations") > _BACKLOG
-        ):  # large records fill the client's queue before the limit
+        elif self._observations.lag("observations") > _BACKLOG:
+            # Large records fill the client's queue before there are as many as the limit.
             pause = min(pause, _CATCHING_UP_SECONDS)
         self._next_fetch = began + pause
         if read is not None:
