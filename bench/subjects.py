@@ -117,7 +117,7 @@ def faust(given: dict[str, Any]) -> None:
         datadir=given["folder"],
     )
     topic = app.topic(given["topic"], key_type=bytes, value_type=bytes, value_serializer="raw", key_serializer="raw")
-    table = app.Table("runs", default=None, partitions=given["partitions"])
+    table = app.Table("runs", partitions=given["partitions"])
     design = sprt.Design(sprt.Bernoulli(0.5, 0.51), 0.01, 0.01, thresholds=(-690.0, 690.0))
     progress, done = Progress(), 0
 
@@ -126,7 +126,7 @@ def faust(given: dict[str, Any]) -> None:
         nonlocal done
         async for value in records:
             event = codecs.decode_observation(value)
-            row = table[event.experiment_id] or {"records": 0, "sequence": -1, "statistic": None}
+            row = table.get(event.experiment_id) or {"records": 0, "sequence": -1, "statistic": None}
             state = sprt.init(design) if row["statistic"] is None else sprt.state_from_row(row["statistic"])
             if (event.sequence or 0) > row["sequence"]:
                 state, _ = sprt.fold(design, state, event.values)
