@@ -7,6 +7,7 @@ statistic have exact sums, and each ratio is worked out by the same operations.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from immutables import Map
 
 import sprt
-from experiments import points
+from experiments import points, shares
 from experiments.batch import FUTURE_TOLERANCE, NONE, Floats, Ints, ObservationBatch
 from experiments.memory import Experiment, Hot, Share, State
 from experiments.sequences import MAX_SOURCES, Seen
@@ -28,6 +29,7 @@ Bools = npt.NDArray[np.bool_]
 _EXACT: Final = 2.0**52  # up to here sums of integers are exact as floats
 _LARGEST: Final = 2.0**31  # the sum of a batch of these is exact
 _NEVER: Final = np.iinfo(np.int64).max
+_NONE_DUE: Final[list[int]] = []
 
 
 class Quiet(NamedTuple):
@@ -59,12 +61,31 @@ class _Groups:
     timestamp: Ints
 
 
+class _Walks(NamedTuple):
+    """The sum of an experiment's values and its ratio after each observation; each run's largest ratio so far."""
+
+    sums: Ints
+    ratios: Floats
+    highest: Floats
+
+
 class _Own(NamedTuple):
-    """One experiment with the sums of its values in this batch and its walk, after each observation."""
+    """One experiment's part of a batch: its records, and the sums of its values and its walk after each observation.
+
+    `head` is its first record, `source` and `sequence` that record's; `added` is the last of the sums, `llr` the last
+    of the walk, `highest` the largest ratio of the whole run; `at` is the time of its last record.
+    """
 
     experiment: Experiment
     sums: Ints
     walk: Floats
+    records: int
+    source: int
+    sequence: int
+    added: int
+    llr: float
+    highest: float
+    at: int
 
 
 def fold_quiet(
@@ -87,19 +108,16 @@ def fold_quiet(
     loud = _loud_records(groups, batch) | ~np.logical_and.reduceat(good, groups.first)
     values = groups.values if good.all() else np.where(good, groups.values, 0.0)
     sums = np.cumsum(values.astype(np.int64))
-    before = np.where(groups.first > 0, sums[groups.first - 1], 0)
-    walk = _walked(groups, sums - before[groups.whose])
-    loud |= _near_a_rule(groups, walk)
+    before = np.where(groups.first > 0, sums[groups.first - 1], 0)  # those of the experiments that lie before
+    sums -= before[groups.whose]
+    ratios = _walked(groups, sums)
+    walks = _Walks(sums, ratios, _highest(groups, ratios))
+    loud |= _near_a_rule(groups, walks)
     quiet = np.flatnonzero(~loud).tolist()
     dues = _due(groups, quiet)
     made: dict[int, Quiet] = {}
-    for g in quiet:
-        own = _Own(
-            groups.experiments[g],
-            sums[groups.first[g] : groups.last[g]] - before[g],
-            walk[groups.first[g] : groups.last[g]],
-        )
-        if (after := _counted(groups, g, batch, own, dues.get(g, []))) is not None:
+    for g, own in zip(quiet, _owns(groups, quiet, batch, walks), strict=True):
+        if (after := _counted(groups, batch, own, dues.get(g, _NONE_DUE))) is not None:
             made[groups.codes[g]] = after
     return made
 
@@ -163,6 +181,8 @@ def _loud_records(groups: _Groups, batch: ObservationBatch) -> Bools:
             [_NEVER if it.cold.deadline is None else micros(it.cold.deadline) for it in groups.experiments]
         )
         loud |= (observed > groups.timestamp + FUTURE_TOLERANCE) | (observed > deadlines[groups.of])
+        guarded = np.array([shares.is_late_guarded(it) for it in groups.experiments])
+        loud |= guarded[groups.of] & shares.is_late(observed, groups.timestamp)
     head = groups.begin[groups.of]
     source, sequence = batch.source[groups.rows], batch.sequence[groups.rows]
     loud |= source != source[head]  # several sources
@@ -204,14 +224,21 @@ def _walked(groups: _Groups, sums: Ints) -> Floats:
     return walk
 
 
-def _near_a_rule(groups: _Groups, walk: Floats) -> Bools:
+def _highest(groups: _Groups, walk: Floats) -> Floats:
+    """Return the largest ratio of each run so far."""
+    before = np.array([it.hot.statistic.max_llr for it in groups.experiments])
+    highest: Floats = np.maximum(np.maximum.reduceat(walk, groups.first), before)
+    return highest
+
+
+def _near_a_rule(groups: _Groups, walks: _Walks) -> Bools:
     """Return which experiments a rule may end in this batch."""
     levels = np.array([it.design.levels for it in groups.experiments], np.float64)
-    before = np.array([it.hot.statistic.max_llr for it in groups.experiments])
     n = np.array([it.hot.statistic.n for it in groups.experiments]) + (groups.last - groups.first)
-    high = np.maximum(np.maximum.reduceat(walk, groups.first), before)
-    low = np.minimum.reduceat(walk, groups.first)
-    near: Bools = (high >= np.minimum(levels[:, 0], levels[:, 2])) | (low <= levels[:, 1]) | (n >= levels[:, 3])
+    low = np.minimum.reduceat(walks.ratios, groups.first)
+    near: Bools = (
+        (walks.highest >= np.minimum(levels[:, 0], levels[:, 2])) | (low <= levels[:, 1]) | (n >= levels[:, 3])
+    )
     return near
 
 
@@ -239,51 +266,63 @@ def _due(groups: _Groups, quiet: list[int]) -> dict[int, list[int]]:
     return dues
 
 
-def _counted(groups: _Groups, g: int, batch: ObservationBatch, own: _Own, dues: list[int]) -> Quiet | None:
+def _owns(groups: _Groups, quiet: list[int], batch: ObservationBatch, walks: _Walks) -> Iterator[_Own]:
+    """Yield the parts of the quiet experiments; what is one number each leaves the arrays for all of them at once."""
+    g = np.array(quiet, np.int64)
+    first, last, begin, end = groups.first[g], groups.last[g], groups.begin[g], groups.end[g]
+    heads = groups.rows[begin]
+    columns = (
+        first,
+        last,
+        end - begin,
+        batch.source[heads],
+        batch.sequence[heads],
+        walks.sums[last - 1],
+        walks.ratios[last - 1],
+        walks.highest[g],
+        groups.timestamp[end - 1],
+    )
+    found = zip(quiet, *(column.tolist() for column in columns), strict=True)
+    for number, start, stop, *numbers in found:
+        yield _Own(groups.experiments[number], walks.sums[start:stop], walks.ratios[start:stop], *numbers)
+
+
+def _counted(groups: _Groups, batch: ObservationBatch, own: _Own, dues: list[int]) -> Quiet | None:
     """Return an experiment after its records, None if its source does not simply go on."""
     experiment = own.experiment
     hot, state = experiment.hot, experiment.hot.statistic
-    begin, end = int(groups.begin[g]), int(groups.end[g])
-    head, records = int(groups.rows[begin]), end - begin
-    code, sequence = int(batch.source[head]), int(batch.sequence[head])
-    sources, shares = hot.sources, hot.shares
-    added, size = int(own.sums[-1]), len(own.sums)
+    sources, parts = hot.sources, hot.shares
+    added, size = own.added, len(own.sums)
     if abs(hot.total) + abs(added) >= _EXACT:
         return None
     guards = experiment.cold.definition["health"]
-    if code != NONE:
-        name = batch.source_names[code]
-        if sequence != NONE:
-            seen = _seen(sources, name, sequence, records)
+    if own.source != NONE:
+        name = batch.source_names[own.source]
+        if own.sequence != NONE:
+            seen = _seen(sources, name, own.sequence, own.records)
             if seen is None:
                 return None
             sources = sources.set(name, seen)
         if guards["homogeneity"] != "off":
-            share = shares.get(f"source:{name}", Share(0, 0.0))
-            shares = shares.set(f"source:{name}", Share(share.observations + size, share.total + added))
+            share = parts.get(f"source:{name}", Share(0, 0.0))
+            parts = parts.set(f"source:{name}", Share(share.observations + size, share.total + added))
     n, marks = hot.observations, hot.marks
     if (n + size).bit_length() > n.bit_length() and guards["drift"] != "off":
         powers = (1 << k for k in range(n.bit_length(), (n + size).bit_length()))
         marks += tuple(Share(at, hot.total + int(own.sums[at - n - 1])) for at in powers)
     after = Hot(
-        run=hot.run,
-        statistic=sprt.State(
-            state.n + size,
-            float(own.walk[-1]),
-            max(state.max_llr, float(own.walk.max())),
-            (state.counts[0] + added,),
-            (),
-        ),
-        observations=n + size,
-        total=hot.total + added,
-        counts=hot.counts.set("applied", hot.counts.get("applied", 0) + records),
-        earlier=hot.earlier,
-        sources=sources,
-        last_applied=int(groups.timestamp[end - 1]),
-        last_point_at=int(groups.timestamp[dues[-1]]) if dues else hot.last_point_at,
-        last_point_n=int(groups.reached[dues[-1]]) if dues else hot.last_point_n,
-        shares=shares,
-        marks=marks,
+        hot.run,
+        sprt.State(state.n + size, own.llr, own.highest, (state.counts[0] + added,), ()),
+        n + size,
+        hot.total + added,
+        hot.counts.set("applied", hot.counts.get("applied", 0) + own.records),
+        hot.earlier,
+        sources,
+        own.at,
+        int(groups.timestamp[dues[-1]]) if dues else hot.last_point_at,
+        int(groups.reached[dues[-1]]) if dues else hot.last_point_n,
+        parts,
+        marks,
     )
     walks = [_point(own, groups, batch, place) for place in dues]
     return Quiet(Experiment(experiment.cold, after, experiment.design), walks)

@@ -16,6 +16,7 @@ from experiments.memory import Answer, Cold, Experiment, Hot, Memory, Pause, Que
 from experiments.planning import stored_design
 from experiments.sequences import Seen
 from schemas import codecs, events
+from schemas.binary import double, items, long, text
 
 ROW_VERSION = 2  # since 2 the missing numbers of a source count down from its highest, so that rows stay small
 POSITION_KEY = b"\x00position"
@@ -99,36 +100,36 @@ def _cold(row: events.ColdRow) -> Cold:
 
 
 def _hot_row(experiment_id: str, hot: Hot) -> bytes:
-    return codecs.encode_avro(
-        events.HotRow(
-            row_version=ROW_VERSION,
-            experiment_id=experiment_id,
-            run=hot.run,
-            statistic=events.StatisticRow(**hot.statistic.to_row()),
-            observations=hot.observations,
-            total=hot.total,
-            counts=dict(hot.counts),
-            earlier=dict(hot.earlier),
-            sources=[
-                events.SourceRow(
-                    source=name,
-                    lowest=seen.lowest,
-                    highest=seen.highest,
-                    missing=sorted(seen.highest - number for number in seen.missing),
-                    lost=seen.lost,
-                )
-                for name, seen in sorted(hot.sources.items())
-            ],
-            shares=[
-                events.ShareRow(name=name, observations=share.observations, total=share.total)
-                for name, share in sorted(hot.shares.items())
-            ],
-            marks=[events.MarkRow(observations=mark.observations, total=mark.total) for mark in hot.marks],
-            last_applied_us=hot.last_applied,
-            last_point_us=hot.last_point_at,
-            last_point_n=hot.last_point_n,
-        )
-    )
+    """Return an `events.HotRow`, put together by hand: a batch writes one of each experiment that it touches."""
+    statistic = hot.statistic
+    parts = [
+        codecs.header(events.HotRow),
+        long(ROW_VERSION),
+        text(experiment_id),
+        long(hot.run),
+        long(statistic.n),
+        double(statistic.llr),
+        double(statistic.max_llr),
+        items(map(long, statistic.counts)),
+        items(map(double, statistic.sums)),
+        text(statistic.waiting),
+        long(hot.observations),
+        double(hot.total),
+        items(text(name) + long(number) for name, number in hot.counts.items()),
+        items(text(name) + long(number) for name, number in hot.earlier.items()),
+        items(_source(name, seen) for name, seen in sorted(hot.sources.items())),
+        items(text(name) + long(it.observations) + double(it.total) for name, it in sorted(hot.shares.items())),
+        items(long(mark.observations) + double(mark.total) for mark in hot.marks),
+        long(hot.last_applied),
+        long(hot.last_point_at),
+        long(hot.last_point_n),
+    ]
+    return b"".join(parts)
+
+
+def _source(name: str, seen: Seen) -> bytes:
+    missing = sorted(seen.highest - number for number in seen.missing)
+    return text(name) + long(seen.lowest) + long(seen.highest) + items(map(long, missing)) + long(seen.lost)
 
 
 def _hot(row: events.HotRow) -> Hot:

@@ -29,8 +29,9 @@ def counted(experiment: Experiment, hot: Hot, batch: ObservationBatch, rows: Int
     if guards["homogeneity"] != "off":
         sources = _of_each(batch.source[rows], ends, len(values))
         hot = replace(hot, shares=_added(hot.shares, sources, values, [f"source:{s}" for s in batch.source_names]))
-    if guards.get("late", "off") != "off":  # a definition from before there was this guard has it not
-        hot = replace(hot, shares=_with_late(hot.shares, _is_late(batch, rows), ends, len(values)))
+    if is_late_guarded(experiment):
+        late = is_late(batch.observed_at[rows], batch.timestamp[rows])
+        hot = replace(hot, shares=_with_late(hot.shares, late, ends, len(values)))
     if experiment.design.model.has_arms:
         arms = _of_each(batch.arm[rows], ends, len(values))
         hot = replace(hot, shares=_added(hot.shares, arms, values, ["arm:a", "arm:b"]))
@@ -44,9 +45,14 @@ def _marks(before: int, totals: Floats) -> tuple[Share, ...]:
     return tuple(Share(1 << k, float(totals[(1 << k) - before])) for k in range(first, after.bit_length()))
 
 
-def _is_late(batch: ObservationBatch, rows: Ints) -> npt.NDArray[np.bool_]:
-    observed = batch.observed_at[rows]
-    late: npt.NDArray[np.bool_] = (observed != NONE) & (batch.timestamp[rows] - observed > _LATE_MICROSECONDS)
+def is_late_guarded(experiment: Experiment) -> bool:
+    """Return whether late records are counted; a definition from before there was this guard does not have it."""
+    return bool(experiment.cold.definition["health"].get("late", "off") != "off")
+
+
+def is_late(observed_at: Ints, timestamp: Ints) -> npt.NDArray[np.bool_]:
+    """Return which records came to Kafka long after they were observed."""
+    late: npt.NDArray[np.bool_] = (observed_at != NONE) & (timestamp - observed_at > _LATE_MICROSECONDS)
     return late
 
 

@@ -1,6 +1,7 @@
 """Laws of `advance` over generated stories: any split, any restart, any replay gives the same."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,7 +13,9 @@ from experiments.columns import RawRecord, observation_batch
 from experiments.memory import Memory
 from experiments.replay import Replica, differences
 from experiments.rows import Row, load, to_rows
-from schemas import events
+from processors import outgoing
+from schemas import codecs, events
+from schemas.topics import Topics
 from tests.experiments.story import BEGIN, PARTITIONS, Story
 
 MODELS: list[dict[str, Any]] = [
@@ -93,6 +96,19 @@ def test_a_worker_that_loads_its_rows_again_goes_on_as_if_nothing_had_happened(t
         at += len(piece)
 
     assert undisturbed == _restart(undisturbed.partition, rows)
+
+
+@settings(max_examples=80, deadline=None)
+@given(STORY)
+def test_every_hot_row_and_every_point_is_what_its_schema_writes(told: Any) -> None:
+    model, stop, values, _ = told
+    start = _begin(model, stop).memory
+    after, step = advance(start, observation_batch(start.partition, 0, len(values), _raw(values)))
+    (hot, _) = to_rows(after, Emissions(hot=("rng-bias",)))
+    sent = outgoing.records(Topics(), after, replace(step, rejected=(), forwarded=()), [])
+
+    assert hot[1] == codecs.encode_avro(codecs.decode(hot[1], events.HotRow))
+    assert [it.value for it in sent if it.topic == Topics().walks] == [codecs.encode_avro(it) for it in step.walks]
 
 
 def _restart(partition: int, rows: list[Row]) -> Memory:

@@ -16,7 +16,7 @@ from experiments.columns import RawRecord, observation_batch
 from experiments.definition import parse
 from experiments.evolve import evolve
 from experiments.facts import Moment
-from experiments.memory import Experiment, Memory, Pause
+from experiments.memory import LATE, Experiment, Memory, Pause, Share
 from experiments.planning import solve
 from experiments.rows import to_rows
 from experiments.times import moment
@@ -27,7 +27,7 @@ NOW = Moment(moment(BEGIN), 0, 0)
 BERNOULLI = {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.52}}
 KINDS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "plain": (BERNOULLI, {}, {}),
-    "watched": (BERNOULLI, {}, {"drift": "warn", "homogeneity": "warn"}),
+    "watched": (BERNOULLI, {}, {"drift": "warn", "homogeneity": "warn", "late": "warn"}),
     "halted": (BERNOULLI, {}, {}),
     "limited": (BERNOULLI, {"max_samples": 260, "max_duration": "20s"}, {}),
     "p-rule": (BERNOULLI, {"p_value": 0.01, "max_samples": 900}, {}),
@@ -93,7 +93,7 @@ def records(seed: int, oddities: float, step: int) -> list[RawRecord]:
             elif odd == 4:
                 values = [float(rng.choice([-1.0, 0.5, np.inf, np.nan, 1e300, 3e9, -0.0]))]
             elif odd == 5:
-                fields["observed_at"] = at + int(rng.choice([-1_000_000, 4_000_000, 6_000_000]))
+                fields["observed_at"] = at + int(rng.choice([-61_000_000, -1_000_000, 4_000_000, 6_000_000]))
             elif odd == 6:
                 at -= 300_000
             elif odd == 7:
@@ -156,6 +156,20 @@ def test_most_of_an_ordinary_batch_is_quiet(begun: Memory) -> None:
     quiet = fold_quiet(begun.experiments, batch, *by_experiment(batch))
 
     assert {"plain", "watched", "p-rule", "poisson"} <= {batch.experiment_ids[code] for code in quiet}
+
+
+def test_records_that_come_late_are_counted_as_such_in_an_ordinary_batch(begun: Memory) -> None:
+    made = BEGIN + 1_000_000
+    given = [
+        RawRecord(len(KINDS) + at, made, None, _record("watched", [1.0], source="s", sequence=1 + at, observed_at=made))
+        for at in range(9)
+    ]
+    late = _record("watched", [1.0], source="s", sequence=10, observed_at=made - 61_000_000)
+    given.append(RawRecord(len(KINDS) + 9, made, None, late))
+
+    after, _ = advance(begun, observation_batch(0, len(KINDS), len(KINDS) + 10, given))
+
+    assert after.experiments["watched"].hot.shares[LATE] == Share(1, 0.0)
 
 
 def test_the_clock_of_a_stall_never_goes_back_with_the_brokers_clock() -> None:
