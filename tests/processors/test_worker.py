@@ -129,6 +129,7 @@ def test_observations_between_pause_and_resume_are_left_out(installation: Instal
     installation.flush()
     installation.wait_until_counted()
     installation.command(events.Resume(id="p-2", experiment_id=name))
+    assert installation.reply("p-2").status == "accepted"  # what is sent in the same millisecond lies before it
     installation.observe(name, coin(0.5, 10), 20)
     installation.flush()
     installation.wait_until_counted()
