@@ -52,8 +52,8 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
     totals = np.cumsum(np.concatenate(([hot.total], xs)))  # strictly left to right, the carried total first
     state, done, points = hot.statistic, 0, []
     stopped: Stopped | None = None
-    latest = np.maximum(np.maximum.accumulate(batch.timestamp[rows]), hot.last_applied)  # a clock that may step back
-    dues = dict.fromkeys(_due(hot, ends, latest), True)
+    latest = np.maximum.accumulate(batch.timestamp[rows])  # a clock that may step back
+    dues = dict.fromkeys(_due(hot, ends, latest, batch.timestamp[rows]), True)
     for due in dues | {len(xs): dues.get(len(xs), False)}:
         part = slice(done, due)
         state, crossing = sprt.fold(design, state, xs[part], None if sides is None else sides[part])
@@ -65,12 +65,12 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
             statistic=state,
             observations=begun + done,
             total=float(totals[done]),
-            last_applied=int(latest[row]),
+            last_applied=max(hot.last_applied, int(latest[row])),
         )
         if crossing is None and not dues.get(due):
             break
         points.append(_point(experiment, hot, offset, at))
-        hot = replace(hot, last_point_at=hot.last_applied, last_point_n=hot.observations)
+        hot = replace(hot, last_point_at=max(hot.last_point_at, at), last_point_n=hot.observations)
         if crossing is not None:
             shown = sprt.info(design, state)
             begin = int(ends[row - 1]) if row else 0
@@ -79,14 +79,18 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
     return Walked(shares.counted(experiment, hot, batch, rows, totals), tuple(points), stopped)
 
 
-def _due(hot: Hot, ends: Ints, latest: Ints) -> list[int]:
-    """Return after how many of the batch's observations a point is due, in order."""
+def _due(hot: Hot, ends: Ints, latest: Ints, timestamps: Ints) -> list[int]:
+    """Return after how many of the batch's observations a point is due, in order.
+
+    `latest` is the latest timestamp of the batch up to each record. The stall clock, which a resume sets, has no say:
+    where a worker is told of one must not change what it publishes.
+    """
     n, size = hot.observations, int(ends[-1])
     single = max(0, min(EACH_UP_TO - n, size))
     due = list(range(1, single + 1))
     last_n, last_at = hot.last_point_n, hot.last_point_at
     if single:
-        last_n, last_at = n + single, int(latest[np.searchsorted(ends, single)])
+        last_n, last_at = n + single, max(last_at, int(latest[np.searchsorted(ends, single)]))
     reached = n + ends
     while True:
         by_growth = np.searchsorted(reached, last_n * GROWTH)
@@ -94,7 +98,7 @@ def _due(hot: Hot, ends: Ints, latest: Ints) -> list[int]:
         row = int(min(by_growth, by_time))
         if row >= len(ends):
             return due
-        last_n, last_at = int(reached[row]), int(latest[row])
+        last_n, last_at = int(reached[row]), max(last_at, int(timestamps[row]))
         due.append(int(ends[row]))
 
 

@@ -3,6 +3,9 @@
 import json
 from typing import Any
 
+import pytest
+
+from experiments.batch import Batch, Emissions
 from experiments.columns import observation_batch
 from experiments.replay import Replica, differences
 from experiments.times import micros
@@ -18,9 +21,14 @@ class Lab(World):
 
     def __init__(self, **stop: Any) -> None:
         super().__init__(partitions=1)
+        self.points: list[events.WalkPoint] = []
         errors = {"alpha": 0.01, "beta": 0.05, "thresholds": "wald"}
         self.send("run", "lab", experiment={"id": "lab", "model": _BITS, "errors": errors, "stop": stop})
         self.settle()
+
+    def _publish(self, partition: int, emissions: Emissions, batch: Batch) -> None:
+        self.points += emissions.walks
+        super()._publish(partition, emissions, batch)
 
     def _has_strangers(self, partition: int) -> bool:
         return partition < 0  # what is read first is the choice of the test
@@ -113,3 +121,25 @@ def test_what_was_observed_before_a_pause_has_the_deadline_from_before_it() -> N
     assert started.deadline is not None
     assert late > micros(started.deadline)
     assert (decision.reason, decision.n) == ("timeout", 0)
+
+
+@pytest.mark.parametrize("read_before", [150, 300, 400])
+def test_where_a_worker_was_when_a_pause_was_told_changes_no_point_and_no_clock(read_before: int) -> None:
+    told = []
+    for before in (0, read_before):
+        lab = Lab(max_samples=100_000, p_value=1e-12, boundaries="none", stall_timeout="1h")
+        for _ in range(200):
+            lab.observe(1.0, 0.0)
+            lab.wait(0.004)
+        lab.send("pause", "lab")
+        lab.observe(0.0)
+        lab.send("resume", "lab")
+        for _ in range(100):
+            lab.observe(1.0, 0.0)
+            lab.wait(0.004)
+        lab.read("observations", 0, before)
+        lab.read("control", 0)
+        lab.read("observations", 0)
+        told.append((lab.points, lab.memories[0].experiments["lab"].hot))
+
+    assert told[0] == told[1]

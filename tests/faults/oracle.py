@@ -1,7 +1,8 @@
 """The truth about an installation: its input log folded by the pure function, against what it committed.
 
 The log alone fixes everything but one thing, how commands and observations were interleaved. That is read from the
-lifecycle events, which carry the offset at which they take effect; what they lead to is the replay's own.
+lifecycle events, which carry the offset at which they take effect, and so is which observations a pause is about; what
+they lead to is the replay's own.
 """
 
 from collections import Counter
@@ -119,7 +120,7 @@ def _replay(
         rejected.extend((*keys[it.offset], str(it.offset)) for it in emissions.rejected)
 
     done = 0
-    for message, offset in _placed_commands(control):
+    for message, offset, horizon in _placed_commands(control):
         until = done
         while until < len(observations) and (observations[until].offset() or 0) < offset:
             until += 1
@@ -129,7 +130,9 @@ def _replay(
             )
             note(emitted, observations[done:until])
             done = until
-        memory, emitted = advance(_at(memory, offset), control_batch(partition, 0, 0, _raw([message]), solutions))
+        horizons = {} if horizon is None else {message.offset() or 0: horizon}
+        batch = control_batch(partition, 0, 0, _raw([message]), solutions, horizons=horizons)
+        memory, emitted = advance(_at(memory, offset), batch)
         note(emitted, [message])
     memory, emitted = advance(_at(memory, None), observation_batch(partition, 0, 0, _raw(observations[done:])))
     note(emitted, observations[done:])
@@ -146,18 +149,25 @@ def _at(memory: Memory, offset: int | None) -> Memory:
     return replace(memory, positions=Map(positions))
 
 
-def _placed_commands(control: list[Message]) -> Iterator[tuple[Message, int]]:
-    """Yield each command with the offset of the first observation that sees it.
+def _placed_commands(control: list[Message]) -> Iterator[tuple[Message, int, int | None]]:
+    """Yield each command with the offset of the first observation that sees it, and where a pause begins or ends.
 
     An accepted command says so itself. A refused one changes nothing, so it may stand anywhere behind all that the
-    control topic told before its reply, and before all that it told later.
+    control topic told before its reply, and before all that it told later. So may a pause and a resume: what they tell
+    is not where they were read but which observations they are about, none of which was folded by then. What cannot be
+    read is rejected wherever it stands.
     """
     decoded = [(message, _decode(message)) for message in control]
     own: dict[tuple[str, str], int] = {}  # by experiment and command id, which repeats get no second time
     behind: dict[tuple[str, str], int] = {}
+    horizons: dict[tuple[str, str], int] = {}
     reached = 0
     for _, event in decoded:
-        if isinstance(event, events.Lifecycle):
+        if isinstance(event, events.Paused | events.Resumed):
+            key = (event.experiment_id, event.cause or "")
+            behind.setdefault(key, reached)
+            horizons.setdefault(key, event.offset or 0)
+        elif isinstance(event, events.Lifecycle):
             by_observation = getattr(event, "index", None) is not None or bool(getattr(event, "withheld", None))
             reached = max(reached, (event.offset or 0) + by_observation)
             if event.cause is not None:
@@ -169,7 +179,9 @@ def _placed_commands(control: list[Message]) -> Iterator[tuple[Message, int]]:
         if isinstance(event, events.Command):
             key = (event.experiment_id, event.id)
             at = max(at, own.get(key, behind.get(key, at)))
-            yield message, at
+            yield message, at, horizons.get(key)
+        elif event is None:
+            yield message, at, None
 
 
 def _solutions(control: list[Message]) -> Any:

@@ -53,6 +53,7 @@ class Workload:
         self._commands = commands
         self._ordered = 0
         self._given: list[events.Command] = []
+        self._paused: list[str] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._send)
         self.sent = 0
@@ -93,12 +94,15 @@ class Workload:
             self._installation.producer.poll(0)
 
     def _command(self) -> events.Command:
-        # No pause: where it lies among the observations is not told by the control topic alone, so the oracle, which
-        # folds commands where the worker read them, could not place it.
-        kind = self._random.choice((events.Resume, events.Hold, events.Release, events.Release))
         if self._given and self._random.random() < 0.1:
             return self._random.choice(self._given)  # again
-        self._given.append(kind(id=f"c-{self._ordered}", experiment_id=self._random.choice(self.names)))
+        kinds = (events.Pause, events.Pause, events.Resume, events.Hold, events.Release, events.Release)
+        kind, name = self._random.choice(kinds), self._random.choice(self.names)
+        if self._paused and self._random.random() < 0.4:
+            kind, name = events.Resume, self._paused.pop(0)
+        elif kind is events.Pause:
+            self._paused.append(name)
+        self._given.append(kind(id=f"c-{self._ordered}", experiment_id=name))
         return self._given[-1]
 
     def order(self, command: events.Command) -> None:
