@@ -20,7 +20,7 @@ import numpy as np
 from bench.results import write_section
 from sprt import Bernoulli, Design, Exponential, Family, Normal, Poisson, characteristics, fold, init
 from sprt.memoryless import make_ramp
-from sprt.nystrom import make_strip
+from sprt.nystrom import discretised
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def folding() -> Callable[[], object]:
 
 def cold(work: Callable[..., object], *arguments: Any, **named: Any) -> object:
     """Return what the work returns, with nothing remembered from the run before."""
-    make_strip.cache_clear()
+    discretised.cache_clear()
     make_ramp.cache_clear()
     return work(*arguments, **named)
 

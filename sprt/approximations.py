@@ -23,6 +23,7 @@ from sprt.families.negative_binomial import NegativeBinomial
 from sprt.families.normal import Normal
 from sprt.families.paired_bernoulli import PairedBernoulli, probability
 from sprt.families.poisson import Poisson
+from sprt.families.two_arm_normal import TwoArmNormal
 from sprt.law import law_of
 from sprt.nystrom import RHO
 
@@ -142,7 +143,7 @@ def overshoots(design: Design) -> tuple[float, float]:
     """
     model = design.model
     low, high = model.drifts()
-    if isinstance(model, Normal) or not model.has_exact_law:
+    if isinstance(model, Normal | TwoArmNormal) or not model.has_exact_law:
         sigma = math.sqrt(high - low)
         return RHO * sigma, RHO * sigma
     plain = Design(model, 0.01, 0.01, thresholds=(-FAR, FAR))

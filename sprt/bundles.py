@@ -2,11 +2,12 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
 from sprt.arrays import ArmArray, BoolArray, FloatArray, IntArray
+from sprt.cost import spend
 from sprt.design import Design
 from sprt.families.base import ExponentialFamily
 from sprt.families.multinomial import Multinomial
@@ -16,7 +17,7 @@ from sprt.families.two_arm_normal import TwoArmNormal
 from sprt.gsprt import gsprt_llr, quick_llr
 from sprt.state import State
 from sprt.stopping import TIE
-from sprt.student_lines import has_lines, statistic_line, toward_h1
+from sprt.student_lines import lines
 
 SCREENED_FROM: Final = 40  # games; before that the quick approximation of the multinomial's ratio is too rough
 
@@ -25,6 +26,7 @@ class Bundle(ABC):
     """Walks that all stand at the same n; `carried` holds one row of statistics for each."""
 
     carried: FloatArray  # (paths, statistics)
+    cost: ClassVar[float] = 5e-8  # seconds for a walk's next step
 
     @abstractmethod
     def advance(self, xs: FloatArray, n: FloatArray) -> FloatArray:
@@ -103,9 +105,11 @@ class TwoArmBundle(Bundle):
 class StudentBundle(Bundle):
     """Sums and sums of squares of one or two samples, in units of the standard deviation seen so far.
 
-    Where the ratio is monotone in t, `advance` says which of the design's lines each walk is beyond, in place of its
-    LLR: the highest line below it, or 0 between the lines. The LLR itself is had where it is asked for.
+    `advance` says which of the design's lines each walk is beyond, in place of its LLR: the highest line below it, or
+    0 between the lines. The LLR itself is had where it is asked for.
     """
+
+    cost = 2e-7
 
     def __init__(self, design: Design, model: StudentT, state: State, paths: int) -> None:
         self.design, self.model, self.two_sided = design, model, design.is_two_sided
@@ -145,24 +149,23 @@ class StudentBundle(Bundle):
         self.carried = np.stack(last, axis=1)
         shape = pairs[0][0].shape
         self.statistics = (*(np.broadcast_to(count, shape) for count in counts), *columns)
-        if not has_lines(self.model, two_sided=self.two_sided):
-            return self.model.llr(self.two_sided, *self.statistics)
         return self.beyond(n)
 
     def beyond(self, n: FloatArray) -> FloatArray:
         """Return the line that each walk is beyond, 0 between the lines; at the limit the LLR."""
         model, two_sided = self.model, self.two_sided
         y, df, size = model.cosine(*self.statistics)
-        toward = toward_h1(model, y, two_sided=two_sided)
 
-        def line(level: float) -> FloatArray:
-            return statistic_line(model, level, df[0], size[0], two_sided=two_sided)
+        def ends(level: float) -> tuple[FloatArray, FloatArray]:
+            return lines(model, level, df[0], size[0], two_sided=two_sided)
 
         beyond = np.zeros(y.shape)
         for level in self.above:
-            beyond[toward >= line(level - TIE)] = level
+            low, high = ends(level - TIE)
+            beyond[(y <= low) | (y >= high)] = level
         if math.isfinite(self.design.lower):
-            beyond[toward <= line(self.design.lower + TIE)] = self.design.lower
+            low, high = ends(self.design.lower + TIE)
+            beyond[(y >= low) & (y <= high)] = self.design.lower
         if self.design.max_n is not None and n[-1] >= self.design.max_n:
             rows = np.arange(y.shape[0])
             beyond[:, -1] = self.llr_at(rows, np.full(rows.shape, y.shape[1] - 1), beyond)
@@ -177,6 +180,8 @@ class MultinomialBundle(Bundle):
 
     Far from every line, by the quick approximation of the ratio, `advance` says 0 in place of the LLR.
     """
+
+    cost = 2.5e-7
 
     def __init__(self, design: Design, model: Multinomial, state: State, paths: int) -> None:
         self.design, self.model = design, model
@@ -201,6 +206,7 @@ class MultinomialBundle(Bundle):
         for level in self.levels:  # exact from this far inside each line on
             margin = 0.2 + 0.15 * abs(level)
             near |= quick > level - margin if level > 0.0 else quick < level + margin
+        near &= n >= self.design.min_n
         if self.design.max_n is not None and n[-1] >= self.design.max_n:
             near[:, -1] = True
         llr = np.zeros(near.shape)
@@ -210,6 +216,7 @@ class MultinomialBundle(Bundle):
     def exact(self, counts: FloatArray, base: float) -> FloatArray:
         """Return the LLR of each of these counts, all below `base`; equal ones, of which there are many, once."""
         model = self.model
+        spend(7e-7 * counts.shape[0])
         if base**model.categories > 2.0**53:
             return np.asarray(gsprt_llr(counts, model.elo0, model.elo1, model.model))
         _, first, where = np.unique(

@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from sprt.cost import allowance
 from sprt.design import Design
 from sprt.law import has_law, law_of, method_of
 from sprt.simulate import simulated_law, simulated_method
@@ -57,7 +58,8 @@ def certify(design: Design) -> Certificate:
     """
     thetas = np.array([design.model.h0, design.model.h1])
     exact = has_law(design)
-    law = law_of(design, thetas) if exact else simulated_law(design, thetas, PATHS, np.random.default_rng(SEED))
+    with allowance(design.given):
+        law = law_of(design, thetas) if exact else simulated_law(design, thetas, PATHS, np.random.default_rng(SEED))
     return Certificate(
         alpha=float(law.p_accept_h1[0]),
         beta=float(law.p_accept_h0[1]),

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from sprt.arrays import FloatArray, IntArray, parameters
 from sprt.certificate import PATHS, SEED
+from sprt.cost import allowance
 from sprt.design import Design
 from sprt.errors import DesignError
 from sprt.law import has_law, law_of, method_of, stops_of
@@ -86,10 +87,11 @@ def characteristics(design: Design, theta: ArrayLike, *, levels: tuple[float, ..
     flat = np.ascontiguousarray(values.ravel())
     if flat.shape[0] == 0:
         raise DesignError("theta: none given, at least one value is needed")
-    if has_law(design):
-        return shaped(values, law_of(design, flat, levels=levels), method_of(design), 0)
-    law = simulated_law(design, flat, PATHS, np.random.default_rng(SEED), levels=levels)
-    return shaped(values, law, simulated_method(design, PATHS, SEED), 0)
+    with allowance(design.given):
+        if has_law(design):
+            return shaped(values, law_of(design, flat, levels=levels), method_of(design), 0)
+        law = simulated_law(design, flat, PATHS, np.random.default_rng(SEED), levels=levels)
+        return shaped(values, law, simulated_method(design, PATHS, SEED), 0)
 
 
 def forecast(design: Design, state: State, theta: ArrayLike, *, levels: tuple[float, ...] = LEVELS) -> Characteristics:
@@ -115,12 +117,13 @@ def forecast(design: Design, state: State, theta: ArrayLike, *, levels: tuple[fl
             f"state: n = {state.n} with llr = {state.llr!r} given, a run that no rule has ended is allowed"
         )
     flat = np.ascontiguousarray(values.ravel())
-    if has_law(design):
-        law = law_of(design, flat, state=state, levels=levels)
-        return shaped(values, law, method_of(design), state.n)
-    rng = np.random.default_rng(SEED)
-    law = simulated_law(design, flat, FORECAST_PATHS, rng, state=state, levels=levels)
-    return shaped(values, law, simulated_method(design, FORECAST_PATHS, SEED), state.n)
+    with allowance(design.given):
+        if has_law(design):
+            law = law_of(design, flat, state=state, levels=levels)
+            return shaped(values, law, method_of(design), state.n)
+        rng = np.random.default_rng(SEED)
+        law = simulated_law(design, flat, FORECAST_PATHS, rng, state=state, levels=levels)
+        return shaped(values, law, simulated_method(design, FORECAST_PATHS, SEED), state.n)
 
 
 def stopping_law(design: Design, theta: float, *, state: State | None = None) -> StoppingLaw:
@@ -135,7 +138,8 @@ def stopping_law(design: Design, theta: float, *, state: State | None = None) ->
     design.model.check_theta(values)
     if not has_law(design):
         raise DesignError(f"model: {design.model.name} given, a design with an exact law is allowed")
-    stops = stops_of(design, values, state=state)
+    with allowance(design.given):
+        stops = stops_of(design, values, state=state)
     return StoppingLaw(stops.n, stops.accept_h1[0], stops.accept_h0[0], stops.undecided[0])
 
 

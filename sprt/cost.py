@@ -1,12 +1,16 @@
 """How long a recursion will be: refused before it is begun if too long, ended once too little is left to matter."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Final
 
 from sprt.arrays import FloatArray
-from sprt.errors import DesignError
+from sprt.errors import TooCostlyError
 
+ALLOWED: Final = 4.0  # seconds; what one question may cost
 DECADES: Final = 40.0  # natural logs of survival after which what is left does not count, the weight of n^2 included
 
 
@@ -48,11 +52,66 @@ def needed_steps(drift: FloatArray, variance: FloatArray, width: float, limit: i
     return steps if limit is None else min(steps, float(limit))
 
 
-def require_affordable(steps: float, most: float, limit: int | None) -> None:
-    """Raise DesignError if a recursion would take more steps than are allowed."""
-    if steps > most:
-        given = "no limit" if limit is None else f"max_n = {limit}"
-        raise DesignError(
-            f"max_n: {given} given, but the exact recursion would take {steps:.3g} steps and at most {most:.3g} are "
-            "allowed; a smaller limit or hypotheses further apart are"
-        )
+@dataclass(slots=True)
+class Allowance:
+    """What one question may cost, in seconds of a plain server core; counted by operations, never by a clock.
+
+    So the same question is answered or refused alike on every machine, however busy it is.
+    """
+
+    given: str
+    left: float
+
+    def spend(self, seconds: float) -> None:
+        """Take off what is about to be computed; raise TooCostlyError if that is more than there is."""
+        self.require(seconds)
+        self.left -= seconds
+
+    def require(self, seconds: float) -> None:
+        """Raise TooCostlyError if this is more than there is."""
+        if seconds > self.left:
+            raise TooCostlyError(
+                f"{self.given} given, too costly to compute exactly; hypotheses further apart, error rates less small, "
+                "a smaller limit or fewer looks are allowed"
+            )
+
+
+_current: ContextVar[Allowance | None] = ContextVar("allowance", default=None)
+
+
+@contextmanager
+def allowance(given: str, seconds: float = ALLOWED) -> Iterator[Allowance]:
+    """Give what is computed inside an allowance; inside another one, that one counts.
+
+    A context variable, since the recursions that spend lie many calls below the questions that allow.
+    """
+    outer = _current.get()
+    if outer is not None:
+        yield outer
+        return
+    fresh = Allowance(given, seconds)
+    token = _current.set(fresh)
+    try:
+        yield fresh
+    finally:
+        _current.reset(token)
+
+
+def spend(seconds: float) -> None:
+    """Take this much off the allowance of the question being answered, if it has one.
+
+    Raises
+    ------
+    TooCostlyError
+        If less is left.
+    """
+    current = _current.get()
+    if current is not None:
+        current.spend(seconds)
+
+
+def require(seconds: float) -> None:
+    """Raise TooCostlyError if the question being answered has less left than this, at a rough guess."""
+    current = _current.get()
+    if current is not None:
+        current.require(seconds)

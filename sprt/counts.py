@@ -11,17 +11,16 @@ from typing import Final
 import numpy as np
 
 from sprt.arrays import FloatArray, IntArray
-from sprt.cost import Patience
-from sprt.errors import DesignError
+from sprt.cost import Patience, spend
 from sprt.ratio import Ratio
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, FAR, UNDECIDED, Region, region
 from sprt.rules import Rules
 from sprt.stopping import Ledger, LimitMasses, StopMasses
 
 BLOCK: Final = 1024
-MOST_WORK: Final = 4e9  # multiplications; about ten seconds
-MOST_ENTRIES: Final = 40_000_000  # of the matrices of one step
-MOST_STEPS: Final = 600_000
+PER_STEP: Final = 1.5e-5  # seconds
+PER_PRODUCT: Final = 2.5e-10
+PER_ENTRY: Final = 2.5e-8  # of the matrices of one step
 DUST: Final = 1e-22  # a mass this small at the upper end of an open window is dropped
 
 
@@ -56,7 +55,6 @@ def follow_band(
 ) -> StopMasses:
     """Follow the window between two lines tested at every n: each step is one matrix product per theta."""
     band: Band | None = None
-    begun = window.n
     while True:
         last = window.n + BLOCK if rules.max_n is None else min(window.n + BLOCK, rules.max_n - 1)
         lines = region(ratio, rules.lower, rules.upper, np.arange(window.n + 1, last + 1, dtype=np.float64))
@@ -64,7 +62,8 @@ def follow_band(
         highs = np.concatenate(([window.base + window.mass.shape[1] - 1], lines.high))
         width, shift = int((highs - lows).max()) + 1, int(np.diff(lows).max(initial=0))
         if band is None or band.width < width or band.shift < shift:
-            band = make_band(increments, width, shift, rules)
+            band = make_band(increments, width, shift)
+        spend((last - window.n) * (PER_STEP + PER_PRODUCT * len(increments) * (width + shift) * width))
         mass = np.zeros((len(increments), band.width))
         mass[:, : window.mass.shape[1]] = window.mass
         rising = ratio.first.slope > 0
@@ -81,8 +80,6 @@ def follow_band(
             if patient.is_over(alive, window.n + i):
                 return ledger.finish()
         window = Window(last, int(lows[-1]), mass[:, : max(int(highs[-1] - lows[-1]) + 1, 1)])
-        if window.n - begun > 2 * MOST_STEPS:
-            raise too_costly(rules)
         if rules.max_n is not None and last >= rules.max_n - 1:
             close(step(window, increments, None), ratio, rules, ledger)
             return ledger.finish()
@@ -110,11 +107,10 @@ class Band:
         return result
 
 
-def make_band(increments: list[Increment], width: int, shift: int, rules: Rules) -> Band:
+def make_band(increments: list[Increment], width: int, shift: int) -> Band:
     """Return the matrices for windows of at most this width that move by at most this much."""
     rows = width + shift
-    if rows * width * len(increments) > MOST_ENTRIES:
-        raise too_costly(rules)
+    spend(PER_ENTRY * rows * width * len(increments))
     product = np.zeros((len(increments), rows, width))
     tail = np.ones((len(increments), rows + 1 + width))
     for k, one in enumerate(increments):
@@ -128,14 +124,6 @@ def make_band(increments: list[Increment], width: int, shift: int, rules: Rules)
     return Band(width, shift, product, tail, rows)
 
 
-def too_costly(rules: Rules) -> DesignError:
-    """Return the error of a recursion that would take too long."""
-    return DesignError(
-        f"max_n: {rules.max_n!r} given, a smaller limit or hypotheses further apart are allowed (the recursion is too "
-        "costly)"
-    )
-
-
 def step(window: Window, increments: list[Increment], top: int | None) -> Window:
     """Return the window one count later, up to score `top` (None: all of it)."""
     offset = min(one.offset for one in increments)
@@ -144,6 +132,8 @@ def step(window: Window, increments: list[Increment], top: int | None) -> Window
     width = window.mass.shape[1] + max(widths) - 1
     if top is not None:
         width = min(width, max(top - base + 1, 1))
+
+    spend(PER_STEP * len(increments) + PER_PRODUCT * window.mass.size * max(one.pmf.shape[0] for one in increments))
 
     def convolve(mass: FloatArray) -> FloatArray:
         after = np.zeros((mass.shape[0], width))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from sprt.arrays import FloatArray
+from sprt.cost import allowance
 from sprt.errors import DesignError
 from sprt.families.base import Family, LinearFamily, require_finite
 from sprt.stopping import TIE
@@ -92,9 +93,17 @@ class Design:
         self._settle_alternative()
         self._settle_limits()
         self._settle_boundaries()
-        lower, upper = self._solve()
+        with allowance(self.given):
+            lower, upper = self._solve()
         object.__setattr__(self, "lower", lower)
         object.__setattr__(self, "upper", upper)
+
+    @cached_property
+    def given(self) -> str:
+        """What is asked for, in words for a refusal."""
+        rules = [f"{name} = {getattr(self, name)!r}" for name in ("alpha", "beta", "max_n") if getattr(self, name)]
+        looks = [] if self.looks is None else [f"{len(self.looks)} looks"]
+        return f"model: {self.model!r}, {self.alternative}, with {', '.join(rules + looks)}"
 
     @cached_property
     def certificate(self) -> "Certificate":

@@ -2,6 +2,7 @@
 
     SprtError (ValueError)
     |-- DesignError        parameters, constraints or a computation that cannot be satisfied
+    |   `-- TooCostlyError an exact answer would take too long
     `-- ObservationError   a value outside the support of the hypotheses
 
 Each message names the field, what was given and what is allowed.
@@ -18,3 +19,7 @@ class DesignError(SprtError):
 
 class ObservationError(SprtError):
     """A value lies outside the support of the hypotheses, or is not finite."""
+
+
+class TooCostlyError(DesignError):
+    """A question whose exact answer would take too long."""

@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 
 from sprt.confidence_sequences import confidence_sequence
+from sprt.cost import allowance
 from sprt.design import Design
-from sprt.errors import DesignError, SprtError
+from sprt.errors import DesignError, SprtError, TooCostlyError
 from sprt.families.bernoulli import Bernoulli
 from sprt.families.normal import Normal
 from sprt.families.poisson import Poisson
@@ -22,7 +23,7 @@ from sprt.law import has_law, method_of
 from sprt.law_bernoulli import paths
 from sprt.naive import naive_estimate
 from sprt.rules import Start, rules_of
-from sprt.stagewise import ORDERING, stagewise
+from sprt.stagewise import ORDERING, Stagewise, stagewise
 from sprt.state import State
 from sprt.thresholds import wald_thresholds
 from sprt.walk import rule_at
@@ -94,17 +95,18 @@ def estimate(design: Design, state: State, decision: str | None = None) -> Estim
     if naive is None:
         unavailable["naive"] = "the maximum-likelihood estimate does not exist or is infinite here"
     sequence = sequence_at(design, state, unavailable)
-    why_not = no_stagewise(design, rule)
-    if why_not is None:
-        found = stagewise(design, state)
+    found, why_not = stagewise_or_reason(design, state, rule)
+    if found is not None:
         exact = has_law(design)
+        if not math.isfinite(found.median_unbiased):
+            unavailable["median_unbiased"] = "no parameter is far enough out for this outcome to be its median"
         return Estimate(
             always_valid_p=state.p_value,
             p_kind=design.model.p_kind,
             stagewise_p=found.p,
             stagewise_p_mid=found.p_mid,
             naive=naive,
-            median_unbiased=found.median_unbiased,
+            median_unbiased=found.median_unbiased if math.isfinite(found.median_unbiased) else None,
             interval=(found.low, found.high),
             interval_kind="95 % interval, equal tails under the stagewise ordering",
             confidence_sequence=sequence,
@@ -147,13 +149,17 @@ def rule_behind(design: Design, state: State, decision: str | None) -> str | Non
     return rule
 
 
-def no_stagewise(design: Design, rule: str | None) -> str | None:
-    """Return why there is no stagewise inference, None if there is."""
+def stagewise_or_reason(design: Design, state: State, rule: str | None) -> tuple[Stagewise | None, str]:
+    """Return the stagewise inference, or why there is none."""
     if rule is None:
-        return "n was not chosen by the design's own rules"
+        return None, "n was not chosen by the design's own rules"
     if design.is_two_sided:
-        return "outcomes of a two-sided test have no stagewise ordering"
-    return None
+        return None, "outcomes of a two-sided test have no stagewise ordering"
+    try:
+        with allowance(design.given):
+            return stagewise(design, state), ""
+    except TooCostlyError as error:
+        return None, str(error)
 
 
 def sequence_at(design: Design, state: State, unavailable: dict[str, str]) -> tuple[float, float] | None:
@@ -206,5 +212,6 @@ def mean_naive_estimate(design: Design, theta: float) -> float:
     if not isinstance(model, Bernoulli):
         raise DesignError(f"model: {model.name} given, bernoulli is allowed")
     model.check_theta(np.array([theta]))
-    points = paths(model.ratio_for(two_sided=design.is_two_sided), rules_of(design), np.array([theta]), Start())
+    with allowance(design.given):
+        points = paths(model.ratio_for(two_sided=design.is_two_sided), rules_of(design), np.array([theta]), Start())
     return float((points.masses(theta) * (points.s / points.n)).sum())

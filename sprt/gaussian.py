@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from sprt.arrays import FloatArray
+from sprt.cost import spend
 from sprt.legendre import legendre
 from sprt.looks import Density, Interval, Process
 from sprt.ratio import Ratio
@@ -148,7 +149,8 @@ def panels(low: float, high: float, sd: float) -> tuple[FloatArray, FloatArray]:
     if length <= LONGEST_PANEL * sd:
         x, w = legendre(node_count(length / sd))
         return 0.5 * length * x + 0.5 * (high + low), 0.5 * length * w
-    count = math.ceil(length / (PANEL * sd))
+    count = math.ceil(min(length / (PANEL * sd), 1e15))
+    spend(1e-5 * count)  # more memory than there is, otherwise
     width = length / count
     x, w = legendre(node_count(PANEL))
     starts = low + width * np.arange(count)

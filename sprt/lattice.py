@@ -11,10 +11,9 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from sprt.arrays import FloatArray, IntArray
-from sprt.cost import Patience, require_affordable
+from sprt.cost import Patience, spend
 from sprt.errors import DesignError
 from sprt.ratio import Ratio
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, FAR, Region, region
@@ -22,10 +21,12 @@ from sprt.rules import Rules
 
 LongArray: TypeAlias = NDArray[np.longdouble]
 
+MOST_AT_ONCE: Final = 50_000_000  # observations between two looks
 CHUNK: Final = 256  # steps between rescalings: weights at most double in a step, 2^256 is far from overflow
 BLOCK: Final = 16_384  # most steps whose region is found at once
-MOST_STEPS: Final = 4_000_000  # about ten seconds
-MOST_CELLS: Final = 2e10
+PER_STEP: Final = 7e-7  # seconds
+PER_MIXED: Final = 3e-6  # for a step's region where the ratio is a mixture
+PER_CELL: Final = 2.5e-9
 LARGEST_EXPONENT: Final = 600.0  # beyond it a theta is too far from the weights: its total then misses 1, and it shows
 
 
@@ -109,16 +110,10 @@ def pass_gap(front: Front, look: int, r: float, recorder: Recorder) -> Front:
 
 def advance(front: Front, steps: int, r: float) -> Front:
     """Return the front some untested steps later: one convolution with the binomial weights."""
-    if front.weights.shape[0] * float(steps) > MOST_CELLS or steps > 50_000_000:
-        raise DesignError(f"looks: {steps} observations between looks given, fewer are allowed (too costly to compute)")
-    j = np.arange(steps + 1)
-    log_r = math.log(r)
-    log_kernel = gammaln(steps + 1.0) - gammaln(j + 1.0) - gammaln(steps - j + 1.0) + j * log_r
-    if steps == 1:
-        kernel, shift = np.array([1.0, r]), 0.0
-    else:
-        shift = float(log_kernel.max())
-        kernel = np.exp(log_kernel - shift)
+    if steps > MOST_AT_ONCE:
+        raise DesignError(f"looks: {steps} observations between looks given, at most {MOST_AT_ONCE} are allowed")
+    spend(50.0 * PER_STEP + 1e-7 * steps + 1e-9 * front.weights.shape[0] * steps)
+    kernel, shift = binomial_weights(steps, r)
     weights = np.convolve(front.weights, kernel)
     p_weights = None if front.p_weights is None else np.convolve(front.p_weights, kernel)
     top = max(float(weights.max()), 0.0 if p_weights is None else float(p_weights.max()))
@@ -128,13 +123,31 @@ def advance(front: Front, steps: int, r: float) -> Front:
         front.n + steps,
         front.base,
         weights * factor,
-        front.scale + np.longdouble(shift) + power * np.log(np.longdouble(2.0)),
+        front.scale + shift + power * np.log(np.longdouble(2.0)),
         None if p_weights is None else p_weights * factor,
     )
 
 
+def binomial_weights(steps: int, r: float) -> tuple[FloatArray, np.longdouble]:
+    """Return `C(steps, j) r^j` for all j, and the log of what to multiply them by.
+
+    Summed outwards from the largest, and scaled to the known total `(1 + r)^steps`: the logarithms of factorials of
+    millions would lose nine digits.
+    """
+    if steps == 1:
+        return np.array([1.0, r]), np.longdouble(0.0)
+    j = np.arange(steps, dtype=np.float64)
+    quotient = np.log((steps - j) / (j + 1.0)) + math.log(r)
+    split = int(np.searchsorted(-quotient, 0.0))
+    log_kernel = np.concatenate((np.cumsum(-quotient[:split][::-1])[::-1], [0.0], np.cumsum(quotient[split:])))
+    kernel = np.exp(log_kernel)
+    total = np.longdouble(steps) * np.log1p(np.longdouble(r))
+    return kernel, total - np.log(np.longdouble(math.fsum(kernel)))
+
+
 def touch(front: Front, ratio: Ratio, rules: Rules) -> Front:
     """Return the front with the walks on or above the p line moved to those that touched it."""
+    spend(50.0 * PER_STEP + 20.0 * PER_CELL * front.weights.shape[0])
     s = np.arange(front.base, front.base + front.weights.shape[0], dtype=np.float64)
     above = ratio.llr(s, np.full(s.shape, float(front.n))) >= rules.p_line
     if not above.any():
@@ -171,23 +184,21 @@ def settle(front: Front, recorder: Recorder) -> Front:
 def run(front: Front, r: float, recorder: Recorder, thetas: FloatArray, patient: Patience) -> None:
     """Follow the front through consecutive tested n to the limit, or until next to nothing survives."""
     rules, ratio = recorder.rules, recorder.ratio
-    chunk = max(1, min(CHUNK, int(600.0 / math.log2(1.0 + r))))
-    cells, block = 0.0, 2 * CHUNK
+    chunk = max(1, min(CHUNK, int(600.0 / max(math.log2(1.0 + r), 1.0))))
+    block = 2 * CHUNK
     while front.weights.max() > 0.0 and (rules.max_n is None or front.n < rules.max_n):
         block_end = front.n + block if rules.max_n is None else min(front.n + block, rules.max_n)
         block = min(2 * block, BLOCK)
         n = np.arange(front.n + 1, block_end + 1, dtype=np.float64)
+        spend(n.shape[0] * (PER_MIXED if ratio.is_mixture else 0.3 * PER_STEP))
         lines = region(ratio, rules.lower, rules.upper, n)
         done = 0
         while done < n.shape[0] and front.weights.max() > 0.0:
             piece = lines.part(slice(done, done + chunk))
             front = run_chunk(front, piece, r, recorder)
             done += piece.low.shape[0]
-            cells += float(front.weights.shape[0] * chunk)
             if patient.is_over(survivors(front, thetas, recorder), front.n):
                 return
-        if front.n - recorder.start[0] > 2 * MOST_STEPS or cells > 2.0 * MOST_CELLS:  # where the estimate was wrong
-            require_affordable(math.inf, MOST_STEPS, rules.max_n)
     if front.weights.max() > 0.0:
         settle_limit(front, recorder)
 
@@ -203,6 +214,7 @@ def settle_limit(front: Front, recorder: Recorder) -> None:
 def survivors(front: Front, thetas: FloatArray, recorder: Recorder) -> float:
     """Return the largest probability, over the thetas, that a walk is still going."""
     s = np.arange(front.base, front.base + front.weights.shape[0], dtype=np.int64)
+    spend(1e-7 * s.shape[0] * thetas.shape[0])
     exponent = front.scale - s * recorder.log_r
     n = np.full(s.shape, front.n - recorder.start[0])
     successes = s - recorder.start[1]
@@ -221,6 +233,7 @@ def run_chunk(front: Front, lines: Region, r: float, recorder: Recorder) -> Fron
     high = index + np.minimum.accumulate(np.concatenate(([last], np.minimum(lines.high, FAR) - index[1:])))
     base = front.base - 1  # one column of zeros on the left
     width = last + steps + 2 - base
+    spend(steps * PER_STEP + (steps + 1) * width * PER_CELL)
     rows = np.zeros((steps + 1, width))
     rows[0, 1 : 1 + front.weights.shape[0]] = front.weights
     begins, ends = (low - base).tolist(), (high - base + 1).tolist()
@@ -288,7 +301,12 @@ def record_chunk(front: Front, chunk: Chunk, r: float, recorder: Recorder) -> No
         ),
     ]
     if chunk.holes is not None:
-        pieces.append((*chunk.holes, ACCEPT_H0))
+        # inside the hole of the step before nothing was left to come from: its edges are all there is to see
+        hole_low, hole_high = chunk.holes
+        was_low, was_high = (np.concatenate(([far], ends[:-1])) for far, ends in ((FAR, hole_low), (-FAR, hole_high)))
+        was_low = np.where(was_low > was_high, FAR, was_low)
+        left = np.minimum(hole_high, was_low)
+        pieces += [(hole_low, left, ACCEPT_H0), (np.maximum(left, was_high) + 1, hole_high, ACCEPT_H0)]
     for first, last, outcome in pieces:
         count = np.where(going, np.maximum(last - first + 1, 0), 0)
         total = int(count.sum())

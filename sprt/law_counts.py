@@ -4,18 +4,16 @@ import math
 
 import numpy as np
 
-from sprt.cost import needed_steps, patience, require_affordable
+from sprt.cost import needed_steps, patience, require, spend
 from sprt.counts import (
     BLOCK,
-    MOST_STEPS,
-    MOST_WORK,
+    PER_STEP,
     Increment,
     Window,
     close,
     follow_band,
     settle,
     step,
-    too_costly,
     touch,
 )
 from sprt.rare_counts import RARE, follow_stretches
@@ -42,11 +40,11 @@ def count_stops(
         (rules.upper - rules.lower) * (2.0 if ratio.is_mixture else 1.0),
         None if rules.max_n is None else rules.max_n - start[0],
     )
-    require_affordable(steps, MOST_STEPS, rules.max_n)
+    rare = -ratio.first.drift / ratio.first.slope < RARE
+    require(0.2 * steps * (0.1 * PER_STEP if rare else PER_STEP))
     ledger, patient = new_ledger(), patience(start[0], rules.max_n)
     empty, full = np.zeros((thetas, 1)), np.ones((thetas, 1))
     window = Window(start[0], start[1], empty if touched else full, full if touched else None)
-    work = 0.0
     n = start[0]
     looks = rules.tested(n)
     tested = None if looks is None else set(looks.tolist())
@@ -54,15 +52,13 @@ def count_stops(
     banded = looks is None and not ratio.is_mixture and math.isfinite(rules.lower) and math.isfinite(rules.upper)
     while True:
         if banded and window.touched is None and n + 1 >= first:
-            follow = follow_stretches if -ratio.first.drift / ratio.first.slope < RARE else follow_band
+            follow = follow_stretches if rare else follow_band
             return follow(window, ratio, rules, increments, ledger, patient=patient)
         block = np.arange(n + 1, n + 1 + BLOCK, dtype=np.float64)
+        spend(BLOCK * (5e-6 if ratio.is_mixture else 1e-6))
         lines = region(ratio, rules.lower, rules.upper, block)
         for i in range(BLOCK):
             n += 1
-            work += window.mass.size * max(one.pmf.shape[0] for one in increments)
-            if work > MOST_WORK:
-                raise too_costly(rules)
             at_limit = rules.max_n is not None and n >= rules.max_n
             if at_limit:
                 close(step(window, increments, None), ratio, rules, ledger)

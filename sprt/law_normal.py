@@ -7,6 +7,7 @@ moved out by the mean overshoot, which is right to about 1e-8 there. Lines no wa
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,7 @@ from sprt.looks import look_by_look
 from sprt.nystrom import FINEST, RHO, Strip, make_strip
 from sprt.ratio import Line, Ratio
 from sprt.rules import Rules, Start
+from sprt.steady import Steady, run_on
 from sprt.steep import steep_law
 from sprt.stopping import LEVELS, Law, StopMasses, grouped, joined, one_and_singles, summarise
 
@@ -57,14 +59,15 @@ def strip_law(delta: float, rules: Rules, drifts: FloatArray, start: Start, leve
 
     def law(some: FloatArray) -> Law:
         tau = some / delta - 0.5
-        is_mild = bool(nystrom.mild(strip, tau).all())
+        together = bool(nystrom.mild(strip.lower, strip.upper, strip.llr, tau).all())
         if rules.max_n is None:
-            return (nystrom.endless_law if is_mild else steep_law)(strip, tau, start.n, levels)
-        if not is_mild:
+            return (nystrom.endless_law if together else steep_law)(strip, tau, start.n, levels)
+        if not together:
             return summarise(gaussian_law_at(delta, rules, some, start, two_sided=False), levels)
         return joined([summarise(part, levels) for part in strip_parts(strip, tau, rules, start)])
 
-    return grouped(drifts, one_and_singles(nystrom.mild(strip, drifts / delta - 0.5)), law)
+    is_mild = nystrom.mild(strip.lower, strip.upper, strip.llr, drifts / delta - 0.5)
+    return grouped(drifts, one_and_singles(is_mild), law)
 
 
 def normal_stops(
@@ -76,7 +79,7 @@ def normal_stops(
         if step_for(delta, rules, start) > abs(delta):
             raise DesignError("model: hypotheses too close to list the probability of stopping at each n")
         strip, tau = strip_of(delta, rules, start), drifts / delta - 0.5
-        if nystrom.mild(strip, tau).all():
+        if nystrom.mild(strip.lower, strip.upper, strip.llr, tau).all():
             if rules.max_n is None and last is None:
                 law = nystrom.endless_law(strip, tau, start.n, (1.0 - 1e-11,))
                 last = int(law.quantiles[1.0 - 1e-11].max())
@@ -135,7 +138,7 @@ def gaussian_law_at(delta: float, rules: Rules, drifts: FloatArray, start: Start
     ratio = Ratio(line, mirror if two_sided else None)
     reference = 0.5 * float(drifts.min() + drifts.max())
     process = Brownian(ratio, rules, float, drifts, reference, (start.n, start.score))
-    return look_by_look(process, start.n, touched=start.touched)
+    return look_by_look(process, start.n, touched=start.touched, rest=partial(run_on, process, Steady(1, 1.0)))
 
 
 def law_by_looks(stops: Callable[[FloatArray], StopMasses], drifts: FloatArray, levels: tuple[float, ...]) -> Law:

@@ -6,20 +6,21 @@ that the normal families and the exponential share it.
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final, Generic, TypeAlias, TypeVar
 
 import numpy as np
 
 from sprt.arrays import FloatArray
-from sprt.cost import patience
-from sprt.errors import DesignError
+from sprt.cost import patience, require, spend
 from sprt.ratio import Ratio
 from sprt.regions import crossing
 from sprt.rules import Rules
 from sprt.stopping import Ledger, LimitTail, StopMasses, new_ledger
 
-MOST_WORK: Final = 4e9  # about ten seconds
+PER_LOOK: Final = 3e-4  # seconds
+PER_NODE: Final = 8e-7
 
 Interval: TypeAlias = tuple[float, float]
 
@@ -46,6 +47,7 @@ class Process(ABC, Generic[D]):
 
     ratio: Ratio
     rules: Rules
+    cost: ClassVar[float] = 1.0  # of a look, beside that of a normal walk
     unit_steps: ClassVar[bool] = False  # whether the density can only be carried from one n to the next
 
     @abstractmethod
@@ -86,8 +88,14 @@ class Process(ABC, Generic[D]):
         return continuation(self.ratio, lower, upper, self.argument(n))
 
 
-def look_by_look(process: Process[D], start: int, *, touched: bool) -> StopMasses:
-    """Return where walks end that stand at n = `start`; `touched` says whether they have met the p line untested."""
+Rest: TypeAlias = Callable[[D, int, Ledger], StopMasses | None]
+
+
+def look_by_look(process: Process[D], start: int, *, touched: bool, rest: Rest[D] | None = None) -> StopMasses:
+    """Return where walks end that stand at n = `start`; `touched` says whether they have met the p line untested.
+
+    `rest` returns the whole law from a density after a tested n on, where there is a quicker way; else None.
+    """
     rules, ledger = process.rules, new_ledger()
     plain, met = process.begin(), process.nothing(start)
     if touched:
@@ -96,7 +104,9 @@ def look_by_look(process: Process[D], start: int, *, touched: bool) -> StopMasse
     tested = None if looks is None else set(looks.tolist())
     first = rules.first_tested(start)
     every = process.unit_steps or math.isfinite(rules.p_line)  # the p rule's maximum runs on between the looks
-    n, work, patient = start, 0.0, patience(start, rules.max_n)
+    n, patient = start, patience(start, rules.max_n)
+    untested = first - start if looks is None else int(looks[-1]) - start
+    require(process.cost * PER_LOOK * (untested if every else 1))
     while True:
         n = n + 1 if every or looks is None else int(looks[np.searchsorted(looks, n, side="right")])
         if not every and n < first:
@@ -111,14 +121,13 @@ def look_by_look(process: Process[D], start: int, *, touched: bool) -> StopMasse
         else:
             plain = settle(process, plain, met, n, ledger)
             met = process.nothing(n)
-        work += 60.0 * float(plain.node.shape[0] + met.node.shape[0]) + 20_000.0
+            whole = rest(plain, n, ledger) if rest is not None else None
+            if whole is not None:
+                return whole
+        spend(process.cost * PER_LOOK + PER_NODE * (plain.node.shape[0] + met.node.shape[0]))
         alive = float((process.total(plain) + process.total(met)).max())
         if patient.is_over(alive, n):
             return ledger.finish()
-        if work > MOST_WORK:
-            raise DesignError(
-                f"max_n: {rules.max_n!r} given, a smaller limit is allowed here (the quadrature is too costly)"
-            )
 
 
 def settle(process: Process[D], plain: D, met: D, n: int, ledger: Ledger) -> D:

@@ -16,6 +16,7 @@ from scipy.linalg import lu_factor, lu_solve
 from scipy.special import gammaincc, gammaln
 
 from sprt.arrays import FloatArray
+from sprt.cost import spend
 from sprt.errors import DesignError
 from sprt.legendre import legendre
 from sprt.rules import Rules
@@ -24,8 +25,8 @@ from sprt.stopping import CLOSE, Law, LimitTail, StopMasses
 KINKS: Final = 9  # a density is smooth to tenth order at the tenth break: beyond it no panel needs to end
 NODES: Final = 14  # per panel; a panel is at most PANEL mean jumps or steps long
 PANEL: Final = 2.5
-MOST_NODES: Final = 2600
-MOST_STEPS: Final = 400_000
+PER_PRODUCT: Final = 3e-11  # seconds, of dense linear algebra
+PER_ENTRY: Final = 2e-8  # seconds to make an entry of the kernel
 BLOCK: Final = 2048
 MOST_DOUBLINGS: Final = 36
 GONE: Final = 1e-17
@@ -57,10 +58,7 @@ def make_ramp(*, c: float, d: float, lower: float, upper: float, llr: float, lea
     """Return the discretised walk; both lines must be finite."""
     k = reference / d
     edges = panel_edges(c, k, lower, upper, llr - (lead - 1) * c)
-    if (edges.shape[0] - 1) * NODES > MOST_NODES:
-        raise DesignError(
-            "model: hypotheses too close for the quadrature over this region; hypotheses further apart are allowed"
-        )
+    spend(PER_ENTRY * float((edges.shape[0] - 1) * NODES) ** 2)
     x, w = legendre(NODES)
     half = 0.5 * np.diff(edges)
     node = (half[:, None] * x + 0.5 * (edges[:-1] + edges[1:])[:, None]).ravel()
@@ -78,6 +76,7 @@ def panel_edges(c: float, k: float, lower: float, upper: float, begin: float) ->
     points = points[np.concatenate(([True], np.diff(points) > 1e-12 * (upper - lower)))]
     points[-1] = upper
     longest = PANEL * min(max(c, 1.0 / k), 1.5 / k)
+    spend(PER_ENTRY * (NODES * min((upper - lower) / longest, 1e9)) ** 2)
     pieces = [
         np.linspace(low, high, max(1, math.ceil((high - low) / longest)) + 1)[:-1]
         for low, high in pairwise(list(points))
@@ -167,6 +166,7 @@ def endless_law(ramp: Ramp, thetas: FloatArray, n: int, levels: tuple[float, ...
 def endless_row(ramp: Ramp, theta: float) -> tuple[float, float, float, float]:
     """Return P(above), P(below), mean and variance of the remaining steps at one theta."""
     log_step, factor = tilt(ramp, theta)
+    spend(PER_PRODUCT * 5.0 * float(ramp.node.shape[0]) ** 3)
     matrix = np.eye(ramp.node.shape[0]) - math.exp(log_step) * ramp.kernel
     factors = lu_factor(matrix, check_finite=False)
     total = lu_solve(factors, ramp.first * math.exp(ramp.lead * log_step), check_finite=False)
@@ -204,6 +204,7 @@ def steps_until(ramp: Ramp, thetas: FloatArray, left: float, powers: list[FloatA
         if index > MOST_DOUBLINGS:
             raise DesignError(f"theta: the test would take more than 2^{MOST_DOUBLINGS} observations")
         if index == len(powers):
+            spend(PER_PRODUCT * 2.0 * float(ramp.node.shape[0]) ** 3)
             powers.append(powers[-1] @ powers[-1])
     for i in range(index, -1, -1):  # the most steps after which it is still going
         ahead = powers[i] @ vectors
@@ -220,9 +221,8 @@ def ramp_stops(ramp: Ramp, thetas: FloatArray, rules: Rules, n: int, last: int) 
     if stop - first > BLOCK:  # list no more than there is to see
         ended = n + int(steps_until(ramp, thetas, GONE, [ramp.kernel]).max())
         at_limit, stop = at_limit and stop <= ended, min(stop, ended)
-    if stop - first > MOST_STEPS:
-        raise DesignError(f"max_n: {last} given, at most {MOST_STEPS} is allowed for this family")
     count = thetas.shape[0]
+    spend(3e-8 * count * max(stop - first, 0))
     numbers = np.arange(first, max(stop, first) + 1)
     h1, h0 = np.zeros((count, numbers.shape[0])), np.zeros((count, numbers.shape[0]))
     readings: list[tuple[float, FloatArray, FloatArray]] = []
@@ -235,6 +235,7 @@ def ramp_stops(ramp: Ramp, thetas: FloatArray, rules: Rules, n: int, last: int) 
     vector = ramp.first
     for begin in range(1, numbers.shape[0], BLOCK):
         size = min(BLOCK, numbers.shape[0] - begin)
+        spend(size * (1e-5 + PER_PRODUCT * 5.0 * float(ramp.node.shape[0]) ** 2))
         block = np.empty((ramp.node.shape[0], size))
         for step in range(size):
             block[:, step] = vector

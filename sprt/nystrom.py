@@ -16,6 +16,7 @@ from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.special import ndtr
 
 from sprt.arrays import BoolArray, FloatArray
+from sprt.cost import spend
 from sprt.gaussian import Brownian, node_count
 from sprt.legendre import legendre
 from sprt.looks import Density, close
@@ -26,8 +27,42 @@ from sprt.stopping import CLOSE, Law, Ledger, StopMasses, new_ledger
 WIDEST_TILT: Final = 6.0  # a tilt beyond e^6 on the way from the start to a line would cost more than three digits
 FINEST: Final = 0.02  # smaller steps are replaced by this one, with Siegmund's correction
 RHO: Final = 0.5825971579390107  # -zeta(1/2)/sqrt(2 pi): the mean overshoot of a normal walk, in steps
+PER_PRODUCT: Final = 3e-10  # seconds, of dense linear algebra on symmetric matrices
 BLOCK: Final = 4096
 GONE: Final = 1e-17
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """The space between two constant lines in nodes, and one step without drift on them."""
+
+    node: FloatArray
+    root: FloatArray  # square roots of the quadrature weights
+    matrix: FloatArray  # symmetric
+
+    @cached_property
+    def basis(self) -> tuple[FloatArray, FloatArray]:
+        """Eigenvalues and eigenvectors of the step."""
+        eigenvalue, vector = eigh(self.matrix, check_finite=False)
+        return np.clip(eigenvalue, 0.0, 1.0), vector
+
+
+@lru_cache(maxsize=8)
+def discretised(sigma: float, lower: float, upper: float) -> Grid:
+    """Return the nodes between two lines."""
+    x, w = legendre(node_count((upper - lower) / sigma))
+    half = 0.5 * (upper - lower)
+    node, root = half * x + 0.5 * (upper + lower), np.sqrt(half * w)
+    z = (node[:, None] - node[None, :]) / sigma
+    matrix = np.exp(-0.5 * z * z) * (root[:, None] * root[None, :]) / (sigma * math.sqrt(2.0 * math.pi))
+    return Grid(node, root, matrix)
+
+
+def make_grid(sigma: float, lower: float, upper: float) -> Grid:
+    """Return the nodes between two lines, both finite; what they cost is counted also where they are remembered."""
+    count = float(min((upper - lower) / sigma, 1e9))
+    spend(2e-7 * count**2 + 3e-4 * count)
+    return discretised(sigma, lower, upper)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,35 +74,38 @@ class Strip:
     upper: float
     llr: float
     lead: int
-    node: FloatArray
-    root: FloatArray  # square roots of the quadrature weights
-    matrix: FloatArray  # one step without drift, symmetric
+    grid: Grid
     begin: FloatArray  # the density at the first test without drift, times `root`
+
+    @property
+    def node(self) -> FloatArray:
+        """The nodes of the grid."""
+        return self.grid.node
+
+    @property
+    def root(self) -> FloatArray:
+        """Square roots of the quadrature weights."""
+        return self.grid.root
 
     @cached_property
     def spectrum(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Eigenvalues, eigenvectors, and `begin` in their basis."""
-        eigenvalue, vector = eigh(self.matrix, check_finite=False)
-        return np.clip(eigenvalue, 0.0, 1.0), vector, vector.T @ self.begin
+        spend(PER_PRODUCT * float(self.node.shape[0]) ** 3)
+        eigenvalue, vector = self.grid.basis
+        return eigenvalue, vector, vector.T @ self.begin
 
 
-@lru_cache(maxsize=32)
 def make_strip(sigma: float, lower: float, upper: float, llr: float, lead: int) -> Strip:
     """Return the discretised walk; both lines must be finite."""
-    x, w = legendre(node_count((upper - lower) / sigma))
-    half = 0.5 * (upper - lower)
-    node, weight = half * x + 0.5 * (upper + lower), half * w
-    root = np.sqrt(weight)
-    z = (node[:, None] - node[None, :]) / sigma
-    matrix = np.exp(-0.5 * z * z) * (root[:, None] * root[None, :]) / (sigma * math.sqrt(2.0 * math.pi))
+    grid = make_grid(sigma, lower, upper)
     spread = sigma * math.sqrt(lead)
-    begin = root * np.exp(-0.5 * ((node - llr) / spread) ** 2) / (spread * math.sqrt(2.0 * math.pi))
-    return Strip(sigma, lower, upper, llr, lead, node, root, matrix, begin)
+    begin = grid.root * np.exp(-0.5 * ((grid.node - llr) / spread) ** 2) / (spread * math.sqrt(2.0 * math.pi))
+    return Strip(sigma, lower, upper, llr, lead, grid, begin)
 
 
-def mild(strip: Strip, tau: FloatArray) -> BoolArray:
-    """Return, for each tau, whether its tilt is mild enough for the eigenbasis to keep its digits."""
-    far = np.where(tau > 0.0, strip.upper - strip.llr, strip.lower - strip.llr)
+def mild(lower: float, upper: float, llr: float, tau: FloatArray) -> BoolArray:
+    """Return, for each tau, whether its tilt from `llr` to the lines lets the eigenbasis keep its digits."""
+    far = np.where(tau > 0.0, upper - llr, lower - llr)
     result: BoolArray = tau * far < WIDEST_TILT
     return result
 
@@ -85,7 +123,7 @@ def measures(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray, Flo
     return tilt, tilt * above, tilt * below
 
 
-def modes(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+def leaving_by(strip: Strip, tau: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the coefficients of survival, H1 and H0 in the eigenbasis, shape `(tau, modes)`."""
     _, vector, first = strip.spectrum
     alive, above, below = measures(strip, tau)
@@ -127,7 +165,7 @@ def endless_law(strip: Strip, tau: FloatArray, n: int, levels: tuple[float, ...]
     quantiles = {}
     if levels:
         _, x = decay(strip, tau)
-        survival = modes(strip, tau)[0] * (c**strip.lead)[:, None]
+        survival = leaving_by(strip, tau)[0] * (c**strip.lead)[:, None]
         quantiles = {level: n + steps_until(strip, survival, x, 1.0 - level + CLOSE) for level in levels}
     return Law(
         p_accept_h1=h1,
@@ -142,11 +180,12 @@ def endless_law(strip: Strip, tau: FloatArray, n: int, levels: tuple[float, ...]
 
 def sums(strip: Strip, c: float) -> tuple[FloatArray, FloatArray]:
     """Return the sums over n of `c^n S^n v` and of `(n + 1) c^n S^n v`, v the density at the first test."""
-    if "spectrum" in strip.__dict__:
+    if "basis" in strip.grid.__dict__:
         eigenvalue, vector, first = strip.spectrum
         rest = 1.0 / (1.0 - c * eigenvalue)
         return vector @ (first * rest), vector @ (first * rest * rest)
-    factors = cho_factor(np.eye(strip.node.shape[0]) - c * strip.matrix, check_finite=False)
+    spend(0.3 * PER_PRODUCT * float(strip.node.shape[0]) ** 3)
+    factors = cho_factor(np.eye(strip.node.shape[0]) - c * strip.grid.matrix, check_finite=False)
     total = cho_solve(factors, strip.begin, check_finite=False)
     return total, cho_solve(factors, total, check_finite=False)
 
@@ -173,22 +212,24 @@ def steps_until(strip: Strip, survival: FloatArray, x: FloatArray, left: float) 
 def strip_stops(strip: Strip, tau: FloatArray, rules: Rules, n: int, last: int) -> StopMasses:
     """Return the masses for each n up to `last`; if that is the limit, all that is left ends there."""
     ledger = new_ledger()
-    _, above, below = modes(strip, tau)
+    _, above, below = leaving_by(strip, tau)
     c, _ = decay(strip, tau)
     first = n + strip.lead
     at_limit = rules.max_n is not None and last >= rules.max_n
     stop = last - 1 if at_limit else last
     if stop - first > BLOCK:  # list no more than there is to see
         _, x = decay(strip, tau)
-        ended = n + int(steps_until(strip, modes(strip, tau)[0] * (c**strip.lead)[:, None], x, GONE).max())
+        ended = n + int(steps_until(strip, leaving_by(strip, tau)[0] * (c**strip.lead)[:, None], x, GONE).max())
         at_limit, stop = at_limit and stop <= ended, min(stop, ended)
     if first <= stop:
         ledger.add(first, *first_test(strip, tau))
+    spend(2e-8 * max(stop - first, 0))
     tested = np.arange(first + 1, stop + 1)
     log_eigenvalue = np.log(np.maximum(strip.spectrum[0], 1e-300))[None, :]
     log_c = -0.5 * ((tau * strip.sigma) ** 2)[:, None]
     for begin in range(0, tested.shape[0], BLOCK):
         part = tested[begin : begin + BLOCK]
+        spend(part.shape[0] * (1e-8 * strip.node.shape[0] + 3e-8 * tau.shape[0]))
         powers = np.exp(log_eigenvalue * (part - first - 1)[:, None])
         drift = np.exp(log_c * (strip.lead + part - first - 1)[None, :])
         ledger.add_many(part, *(np.maximum((side @ powers.T) * drift, 0.0) for side in (above, below)))

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from sprt.arrays import FloatArray
-from sprt.cost import needed_steps, patience, require_affordable
-from sprt.lattice import MOST_CELLS, MOST_STEPS, Absorption, Front, Recorder, pass_gap, run
+from sprt.cost import needed_steps, patience, require
+from sprt.lattice import PER_CELL, PER_STEP, Absorption, Front, Recorder, pass_gap, run
 from sprt.rare import RARE, is_rare, run_stretches
 from sprt.ratio import Line, Ratio
 from sprt.rules import Rules
@@ -68,7 +68,7 @@ def absorb(
 
 
 def require_short(ratio: Ratio, rules: Rules, thetas: FloatArray, n: int) -> None:
-    """Raise DesignError if the recursion would take too long."""
+    """Raise DesignError if the recursion would surely take too long: most of its steps are needed, and no less wide."""
     line = ratio.first
     steps = needed_steps(
         line.slope * thetas + line.drift,
@@ -76,9 +76,9 @@ def require_short(ratio: Ratio, rules: Rules, thetas: FloatArray, n: int) -> Non
         (rules.upper - rules.lower) * (2.0 if ratio.is_mixture else 1.0),
         None if rules.max_n is None else rules.max_n - n,
     )
-    require_affordable(steps, MOST_STEPS, rules.max_n)
-    width = (min(rules.upper, 1e3) - max(rules.lower, -1e3)) / abs(line.slope)
-    require_affordable(steps * min(width, steps), MOST_CELLS, rules.max_n)
+    width = min((min(rules.upper, 1e3) - max(rules.lower, -1e3)) / abs(line.slope), steps)
+    per_step = 0.5 * PER_STEP if -line.drift / line.slope < RARE else PER_STEP
+    require(0.2 * steps * (per_step + width * PER_CELL))
 
 
 def weight_ratio(ratio: Ratio, rules: Rules, *, rare: bool) -> float:

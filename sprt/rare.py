@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 
 from sprt.arrays import FloatArray
-from sprt.cost import Patience, require_affordable
-from sprt.lattice import MOST_STEPS, Front, Recorder, settle_limit, survivors
+from sprt.cost import Patience, spend
+from sprt.lattice import PER_STEP, Front, Recorder, settle_limit, survivors
 from sprt.regions import ACCEPT_H0, ACCEPT_H1, region
 
 BLOCK: Final = 65_536  # steps whose region is found at once
@@ -33,6 +33,7 @@ def run_stretches(front: Front, r: float, recorder: Recorder, thetas: FloatArray
     while front.weights.max() > 0.0 and (rules.max_n is None or front.n < rules.max_n):
         block = min(max(FIRST_BLOCK, (front.n - recorder.start[0]) // 4), BLOCK)
         last = front.n + block if rules.max_n is None else min(front.n + block, rules.max_n)
+        spend(0.3 * PER_STEP * (last - front.n))
         lines = region(recorder.ratio, rules.lower, rules.upper, np.arange(front.n + 1, last + 1, dtype=np.float64))
         changes = np.flatnonzero((np.diff(lines.low) != 0) | (np.diff(lines.high) != 0)) + 1
         begins = np.concatenate(([0], changes))
@@ -44,8 +45,6 @@ def run_stretches(front: Front, r: float, recorder: Recorder, thetas: FloatArray
                 return
         if patient.is_over(survivors(front, thetas, recorder), front.n):
             return
-        if front.n - recorder.start[0] > 2 * MOST_STEPS:  # where the estimate was wrong
-            require_affordable(math.inf, MOST_STEPS, rules.max_n)
     if front.weights.max() > 0.0:
         settle_limit(front, recorder)
 
@@ -87,6 +86,7 @@ def leave_above(front: Front, high: int, steps: int, r: float, recorder: Recorde
         return scaled(front) if width > 0 else Front(front.n + steps, front.base, np.zeros(1), front.scale)
     weights = np.zeros(width)
     weights[: front.weights.shape[0]] = front.weights[:width]
+    spend(100.0 * PER_STEP + 6e-9 * (width + 4.0) * steps)
     before = np.arange(steps, dtype=np.float64)  # steps already taken when a path leaves
     leaving, ways = np.zeros(steps), np.ones(steps)  # ways: C(before, d) r^d
     for d in range(width):

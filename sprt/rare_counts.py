@@ -9,13 +9,14 @@ from typing import Final
 
 import numpy as np
 
-from sprt.cost import Patience
-from sprt.counts import Increment, Window, close, settle, step, trimmed
+from sprt.cost import Patience, spend
+from sprt.counts import PER_STEP, Increment, Window, close, settle, step, trimmed
 from sprt.ratio import Ratio
 from sprt.regions import region
 from sprt.rules import Rules
 from sprt.stopping import Ledger, StopMasses
 
+PER_SUM: Final = 1.2e-7  # seconds for the law of a sum at one point
 RARE: Final = 0.02  # average score per step below which the window stays in place for a while
 STRETCH: Final = 4096  # steps whose region is found at once
 
@@ -31,6 +32,7 @@ def follow_stretches(
     while True:
         ahead = max(64, min(STRETCH, window.n // 4))
         last = window.n + ahead if rules.max_n is None else min(window.n + ahead, rules.max_n - 1)
+        spend(1e-6 * (last - window.n))
         lines = region(ratio, rules.lower, rules.upper, np.arange(window.n + 1, last + 1, dtype=np.float64))
         changes = np.flatnonzero((np.diff(lines.low) != 0) | (np.diff(lines.high) != 0)) + 1
         for begin, end in pairwise([0, *changes.tolist(), lines.low.shape[0]]):
@@ -54,6 +56,7 @@ def take(window: Window, increments: list[Increment], high: int, steps: int, led
     taken = np.arange(steps + 1, dtype=np.float64)
     over = np.empty((len(increments), steps))
     after = np.empty((len(increments), width))
+    spend(PER_STEP + PER_SUM * len(increments) * (room.shape[0] * (steps + 1.0) + width))
     for k, one in enumerate(increments):
         inside = one.sum_up_to(room[None, :], taken[:, None]) @ window.mass[k]
         over[k] = np.maximum(-np.diff(inside), 0.0)

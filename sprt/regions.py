@@ -108,7 +108,7 @@ def crossing(ratio: Ratio, line: Line, level: float, n: FloatArray) -> FloatArra
         step = np.where(np.abs(slope) > 1e-12 * abs(line.slope), (ratio.llr(t, n) - level) / slope_or_one(slope), 0.0)
         step = np.where(step * slope > 0.0, step, 0.0)
         t = np.maximum(t - step, least) if line.slope > 0 else np.minimum(t - step, least)
-        if (np.abs(step * line.slope) < 1e-13).all():
+        if (np.abs(step * line.slope) <= 1e-13 + 1e-15 * np.abs(line.slope * t)).all():
             break
     return t
 

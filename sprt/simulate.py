@@ -9,6 +9,7 @@ import numpy as np
 
 from sprt.arrays import FloatArray, IntArray, parameters
 from sprt.bundles import Bundle, StudentBundle, TwoArmBundle, make_bundle, next_arms
+from sprt.cost import ALLOWED, allowance, spend
 from sprt.design import Design
 from sprt.errors import DesignError
 from sprt.families.two_arm_normal import TwoArmNormal
@@ -25,6 +26,7 @@ FEWEST_STEPS: Final = 200  # a leaping walk still makes this many steps to the l
 NEAREST: Final = 1e-6
 FIRST_STEPS: Final = 8
 MOST_STEPS: Final = 1024
+PER_PATH: Final = 2e-3  # seconds; a walk may cost that much before a simulation is given up
 LONGEST: Final = 10_000_000  # observations after which a walk without a limit is given up
 
 
@@ -63,12 +65,14 @@ def simulate(design: Design, theta: float, paths: int, rng: np.random.Generator)
     Raises
     ------
     DesignError
-        If theta lies outside the family's space, or a walk does not end within ten million observations.
+        If theta lies outside the family's space, a walk does not end within ten million observations, or the walks
+        take far longer than walks do (2 ms each, and 4 s in all).
     """
     design.model.check_theta(parameters([theta]))
     if isinstance(paths, bool) or not isinstance(paths, (int, np.integer)) or paths < 1:
         raise DesignError(f"paths: {paths!r} given, a whole number from 1 is allowed")
-    return simulate_from(design, theta, int(paths), rng, init(design))
+    with allowance(design.given, ALLOWED + PER_PATH * paths):
+        return simulate_from(design, theta, int(paths), rng, init(design))
 
 
 def simulate_from(
@@ -86,6 +90,7 @@ def simulate_from(
         if n >= limit:
             raise DesignError(f"theta: {theta!r} given, but a walk has not ended after {LONGEST} observations")
         count = min(steps, -(-(limit - n) // leap), max(1, BATCH // alive.shape[0]))
+        spend(2e-5 + bundle.cost * alive.shape[0] * count)
         ahead = np.minimum(n + leap * np.arange(1.0, count + 1.0), float(limit))
         if leap == 1:
             llr = bundle.advance(draw(design, bundle, theta, (alive.shape[0], count), rng), ahead)

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.optimize import brentq
 
 from sprt.design import Design
-from sprt.errors import DesignError
+from sprt.errors import DesignError, TooCostlyError
 from sprt.families.base import Family
 from sprt.families.bernoulli import Bernoulli
 from sprt.families.counting import CountFamily
@@ -31,6 +31,7 @@ from sprt.walk import rule_at
 
 ORDERING: Final = "stagewise"
 TAIL: Final = 0.025
+POSITIVE: Final = (0.0, math.inf)
 FARTHEST: Final = 14  # doublings of the starting stretch before a root is taken to lie at the end
 
 Chances: TypeAlias = Callable[[float], tuple[float, float]]  # P(outcome >= observed) and P(outcome > observed)
@@ -46,6 +47,7 @@ class ParameterLine:
     right: float
     lowest: float
     highest: float
+    ends: tuple[float, float]  # the parameter there
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ def stagewise(design: Design, state: State) -> Stagewise:
     rising = model.h1 > model.h0
 
     def solve(target: float, value: Callable[[float], float]) -> float:
-        return line.theta(root(line, rising, lambda x: value(x) - target))
+        x = root(line, rising, lambda x: value(x) - target)
+        return line.ends[0] if x <= line.lowest else line.ends[1] if x >= line.highest else line.theta(x)
 
     low = solve(TAIL, lambda x: chances(x)[0])
     high = solve(1.0 - TAIL, lambda x: chances(x)[1])
@@ -172,16 +175,18 @@ def normal_walk(model: Family) -> Family:
 def line_of(model: Family) -> ParameterLine:
     """Return the line along which a family's parameter is searched."""
     if isinstance(model, Bernoulli):
-        return ParameterLine(float, float, 0.0, 1.0, 0.0, 1.0)
+        return ParameterLine(float, float, 0.0, 1.0, 0.0, 1.0, (0.0, 1.0))
     if isinstance(model, PairedBernoulli):
-        return ParameterLine(lambda p: p / (1.0 - p) if p < 1.0 else math.inf, probability, 0.0, 1.0, 0.0, 1.0)
+        return ParameterLine(
+            lambda p: p / (1.0 - p) if p < 1.0 else math.inf, probability, 0.0, 1.0, 0.0, 1.0, POSITIVE
+        )
     low, high = sorted((model.h0, model.h1))
     if isinstance(model, CountFamily):
-        return ParameterLine(float, float, 0.0, 2.0 * high, 0.0, math.inf)
+        return ParameterLine(float, float, 0.0, 2.0 * high, 0.0, math.inf, POSITIVE)
     if isinstance(model, Exponential):
-        return ParameterLine(math.exp, math.log, math.log(low) - 1.0, math.log(high) + 1.0, -math.inf, math.inf)
+        return ParameterLine(math.exp, math.log, math.log(low) - 1.0, math.log(high) + 1.0, -690.0, 690.0, POSITIVE)
     spread = high - low
-    return ParameterLine(float, float, low - spread, high + spread, -math.inf, math.inf)
+    return ParameterLine(float, float, low - spread, high + spread, -math.inf, math.inf, (-math.inf, math.inf))
 
 
 def root(line: ParameterLine, rising: bool, value: Callable[[float], float]) -> float:
@@ -193,7 +198,7 @@ def root(line: ParameterLine, rising: bool, value: Callable[[float], float]) -> 
     for _ in range(FARTHEST):  # out to where it changes sign
         if below < 0.0 or left <= line.lowest:
             break
-        left, right, above = left - width, left, below
+        left, right, above = max(left - width, line.lowest), left, below
         width *= 2.0
         below = sign * reached(value, left)
     if below >= 0.0:
@@ -201,7 +206,7 @@ def root(line: ParameterLine, rising: bool, value: Callable[[float], float]) -> 
     for _ in range(FARTHEST):
         if above > 0.0 or right >= line.highest:
             break
-        left, right = right, right + width
+        left, right = right, min(right + width, line.highest)
         width *= 2.0
         above = sign * reached(value, right)
     if above <= 0.0:
@@ -213,5 +218,7 @@ def reached(value: Callable[[float], float], x: float) -> float:
     """Return the value, nan where the family or its quadrature ends: the search then ends there too."""
     try:
         return value(x)
+    except TooCostlyError:
+        raise
     except DesignError:
         return math.nan

@@ -12,11 +12,11 @@ from scipy.sparse import csc_array, eye_array
 from scipy.sparse.linalg import splu
 
 from sprt.arrays import FloatArray
+from sprt.cost import spend
 from sprt.nystrom import Strip, first_test, leaving
 from sprt.stopping import CLOSE, Law
 
 NEGLIGIBLE: Final = 1e-20  # entries of a step's matrix below this change no figure
-MOST_STEPS: Final = 10_000_000
 
 
 def steep_law(strip: Strip, tau: FloatArray, n: int, levels: tuple[float, ...]) -> Law:
@@ -52,6 +52,7 @@ def drifting(strip: Strip, tau: float) -> tuple[csc_array, FloatArray]:
     """Return the matrix of one step with its drift, a band, and the mass at the nodes after the first test."""
     weight = strip.root**2
     drift, spread = strip.sigma**2 * tau, strip.sigma * math.sqrt(strip.lead)
+    spend(1e-7 * float(strip.node.shape[0]) ** 2)
     z = (strip.node[:, None] - strip.node[None, :] - drift) / strip.sigma
     step = np.exp(-0.5 * z * z) * (weight / (strip.sigma * math.sqrt(2.0 * math.pi)))[:, None]
     begin = (strip.node - strip.llr - strip.lead * drift) / spread
@@ -64,7 +65,8 @@ def steps_until(step: csc_array, first: FloatArray, levels: tuple[float, ...]) -
     left = [1.0 - level + CLOSE for level in levels]
     found, mass, taken = [0] * len(levels), first, 0
     alive = float(mass.sum())
-    while any(alive > share for share in left) and taken < MOST_STEPS:
+    while any(alive > share for share in left):
+        spend(1e-5 + 2e-9 * step.nnz)
         mass = step @ mass
         taken += 1
         for k, share in enumerate(left):

@@ -1,10 +1,12 @@
 """Where Student's likelihood ratio reaches a level, at given sample sizes: as a value of `y = t / sqrt(df + t^2)`.
 
-The ratio of two noncentral t densities is monotone in t, so a walk has crossed a line exactly where its y has. One root
-for each n serves all simulated walks, in place of an integral for each walk and n.
+The ratio of two noncentral t densities is monotone in t, and the two-sided one falls and then rises, so a walk has
+crossed a line exactly where its y has. One or two roots for each n serve all simulated walks, in place of an integral
+for each walk and n.
 """
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
@@ -12,62 +14,97 @@ import numpy as np
 from scipy.optimize import elementwise
 
 from sprt.arrays import FloatArray
+from sprt.cost import spend
 from sprt.families.student_t import StudentT
 from sprt.ratio import LOG_2
 from sprt.student import student_y_llr
 
+PER_ROOT: Final = 2.5e-4  # seconds
 END: Final = 1.0 - 2.0**-53
+GOLDEN: Final = 36  # sections, to 1e-7 of the range: the ratio at its least is then known to rounding
 
 
-def has_lines(model: StudentT, *, two_sided: bool) -> bool:
-    """Return whether the ratio is monotone in y, or two-sided about an effect of 0, in its modulus."""
-    return not two_sided or model.effect0 == 0.0
+def lines(
+    model: StudentT, level: float, df: FloatArray, size: FloatArray, *, two_sided: bool
+) -> tuple[FloatArray, FloatArray]:
+    """Return, for each n, the interval of y outside which (and at the ends of which) the ratio is at least this level.
 
-
-def toward_h1(model: StudentT, y: FloatArray, *, two_sided: bool) -> FloatArray:
-    """Return what the ratio rises with: y, its negative or its modulus."""
-    if two_sided:
-        return np.abs(y)
-    return y if model.effect1 > model.effect0 else -y
-
-
-def statistic_line(model: StudentT, level: float, df: FloatArray, size: FloatArray, *, two_sided: bool) -> FloatArray:
-    """Return, for each n, the `toward_h1` at which the ratio reaches this level: inf where none does, -inf where all.
+    One end is infinite where the ratio never reaches the level on that side; `low > high` where it is above everywhere.
 
     Parameters
     ----------
     df, size
         Degrees of freedom (below 1 there is no t: nan) and the root of the effective sample size at each n.
     """
-    return np.array(_lines(model, level, tuple(df.tolist()), tuple(size.tolist()), two_sided))
+    spend(PER_ROOT * df.shape[0] * (3 if two_sided else 1))
+    low, high = _lines(model, level, tuple(df.tolist()), tuple(size.tolist()), two_sided)
+    return np.array(low), np.array(high)
 
 
 @lru_cache(maxsize=256)
 def _lines(
     model: StudentT, level: float, df: tuple[float, ...], size: tuple[float, ...], two_sided: bool
-) -> tuple[float, ...]:
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     freedom, root = np.array(df), np.array(size)
     some = (freedom >= 1.0) & (root > 0.0)
-    line = np.full(freedom.shape, math.nan)
-    lowest = 0.0 if two_sided else -END
+    args = (freedom[some], root[some])
+    low, high = np.full(freedom.shape, math.nan), np.full(freedom.shape, math.nan)
 
-    def excess(x: FloatArray, degrees: FloatArray, scale: FloatArray) -> FloatArray:
-        return ratio_toward(model, x, degrees, scale, two_sided=two_sided) - level
+    def excess(y: FloatArray, degrees: FloatArray, scale: FloatArray) -> FloatArray:
+        return ratio_at(model, y, degrees, scale, two_sided=two_sided) - level
 
-    ends = [excess(np.full(freedom[some].shape, x), freedom[some], root[some]) for x in (lowest, END)]
-    found = np.where(ends[0] >= 0.0, -math.inf, math.inf)
-    inside = (ends[0] < 0.0) & (ends[1] > 0.0)
+    if two_sided:
+        least = lowest_near(model, level, *args)
+        low[some], high[some] = reached(excess, least, -END, args), reached(excess, least, END, args)
+        above = excess(least, *args) >= 0.0
+        low[some], high[some] = np.where(above, math.inf, low[some]), np.where(above, -math.inf, high[some])
+    else:
+        rising = model.effect1 > model.effect0
+        begin = np.full(args[0].shape, -END if rising else END)
+        end = reached(excess, begin, END if rising else -END, args)
+        low[some], high[some] = (-math.inf, end) if rising else (end, math.inf)
+    return tuple(low.tolist()), tuple(high.tolist())
+
+
+def reached(
+    excess: Callable[..., FloatArray], begin: FloatArray, end: float, args: tuple[FloatArray, FloatArray]
+) -> FloatArray:
+    """Return where, from `begin` to `end`, a rising excess is first at least 0; an infinity if not inside."""
+    ends = np.full(begin.shape, end)
+    found = np.where(excess(begin, *args) >= 0.0, -math.copysign(math.inf, end), math.copysign(math.inf, end))
+    inside = (excess(begin, *args) < 0.0) & (excess(ends, *args) > 0.0)
     if inside.any():
-        low = np.full(int(inside.sum()), lowest)
-        args = (freedom[some][inside], root[some][inside])
-        found[inside] = elementwise.find_root(excess, (low, np.full(low.shape, END)), args=args).x
-    line[some] = found
-    return tuple(line.tolist())
+        brackets = np.minimum(begin, ends)[inside], np.maximum(begin, ends)[inside]
+        found[inside] = elementwise.find_root(excess, brackets, args=tuple(one[inside] for one in args)).x
+    return found
 
 
-def ratio_toward(model: StudentT, x: FloatArray, df: FloatArray, size: FloatArray, *, two_sided: bool) -> FloatArray:
-    """Return the log-likelihood ratio at a value of `toward_h1`."""
-    y = x if two_sided or model.effect1 > model.effect0 else -x
+def lowest_near(model: StudentT, level: float, df: FloatArray, size: FloatArray) -> FloatArray:
+    """Return, for each n, a y with a two-sided ratio below the level, or else the y at which the ratio is least.
+
+    The densities of a noncentral t are totally positive in t and effect, so h1 plus mirror image minus a multiple of
+    h0 changes sign at most twice, from above to below and back: each level has one interval below it (Karlin 1968).
+    """
+    typical = model.effect0 * size
+    found = typical / np.hypot(np.sqrt(df), typical)
+    if model.effect0 == 0.0:
+        return found
+    above = ratio_at(model, found, df, size, two_sided=True) >= level
+    if not above.any():
+        return found
+    df, size = df[above], size[above]
+    low, high = np.full(df.shape, -END), np.full(df.shape, END)
+    share = 0.5 * (math.sqrt(5.0) - 1.0)
+    for _ in range(GOLDEN):
+        left, right = high - share * (high - low), low + share * (high - low)
+        falls = ratio_at(model, left, df, size, two_sided=True) > ratio_at(model, right, df, size, two_sided=True)
+        low, high = np.where(falls, left, low), np.where(falls, high, right)
+    found[above] = 0.5 * (low + high)
+    return found
+
+
+def ratio_at(model: StudentT, y: FloatArray, df: FloatArray, size: FloatArray, *, two_sided: bool) -> FloatArray:
+    """Return the log-likelihood ratio at y."""
     ratio = np.asarray(student_y_llr(y, df, model.effect1 * size))
     if two_sided:
         ratio = np.logaddexp(ratio, student_y_llr(y, df, model.mirrored() * size)) - LOG_2

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import gammainccinv
 
 from sprt.arrays import FloatArray, IntArray
+from sprt.cost import spend
 from sprt.legendre import legendre
 from sprt.looks import Density, Interval, Process
 from sprt.ratio import Ratio
@@ -44,6 +45,7 @@ class Waiting(Process[Panels]):
     reference: float
     start: tuple[int, float]
     ends: dict[int, list[FloatArray]] = field(default_factory=dict)  # of the regions at the last n
+    cost = 3.0
     unit_steps = True
 
     def begin(self) -> Panels:  # noqa: D102 - as in Process
@@ -131,6 +133,7 @@ def panel_edges(intervals: list[Interval], breaks: FloatArray, longest: float) -
         kept = np.concatenate(([True], np.diff(points) > 1e-12 * max(1.0, abs(high))))
         points = points[kept]
         points[-1] = high
+        spend(1e-5 * min((high - low) / longest, 1e15))
         for begin, end in pairwise(list(points)):
             cuts = np.linspace(begin, end, max(1, math.ceil((end - begin) / longest)) + 1)
             found.append(np.stack((cuts[:-1], cuts[1:]), axis=1))

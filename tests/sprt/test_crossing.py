@@ -124,6 +124,7 @@ def test_simulated_certificates_are_reproduced_by_other_seeds(model: Family, mod
             (StudentT(0.0, 0.5), {"p_value": 0.02, "min_n": 8, "max_n": 60}),
             (StudentT(0.2, -0.3, 2), {"max_n": 90, "at_limit": "sign"}),
             (StudentT(0.0, 0.5), {"alternative": "two_sided", "looks": [5, 10, 20, 40], "at_limit": "midpoint"}),
+            (StudentT(0.3, -0.2), {"alternative": "two_sided", "max_n": 80, "at_limit": "sign"}),
             (Multinomial(0.0, 80.0, "normalized", 5), {"max_n": 200, "at_limit": "sign"}),
             (Multinomial(10.0, -70.0, "logistic", 5), {}),
             (Multinomial(-30.0, 60.0, "bayeselo"), {}),
@@ -135,7 +136,9 @@ def test_simulation_spares_ratios_and_ends_every_walk_where_all_of_them_would(
 ) -> None:
     design = Design(model, 0.05, 0.1, thresholds="wald", **rules)
     spared = simulate(design, model.h1, 300, np.random.default_rng(3))
-    monkeypatch.setattr("sprt.bundles.has_lines", lambda *_, **__: False)
+    monkeypatch.setattr(
+        "sprt.bundles.StudentBundle.beyond", lambda self, _: self.model.llr(self.two_sided, *self.statistics)
+    )
     monkeypatch.setattr("sprt.bundles.SCREENED_FROM", 10**9)
     computed = simulate(design, model.h1, 300, np.random.default_rng(3))
 
