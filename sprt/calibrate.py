@@ -186,9 +186,13 @@ class Search:
         if not self.has_upper:
             return self.highest_lower(upper, lower), upper
         upper = max(NEAREST, upper - min(0.5, 10.0 * excess + 1e-3))
+        again = upper == NEAREST
         for _ in range(ROUNDS):
             lower = self.highest_lower(upper, lower)
             raised = self.lowest_upper(lower, upper)
+            if raised < upper and not again:  # begun above the least fixed point: come from below it
+                again, upper = True, NEAREST
+                continue
             if raised <= upper:
                 break
             upper = raised

@@ -21,7 +21,7 @@ BLOCK: Final = 1024
 PER_STEP: Final = 1.5e-5  # seconds
 PER_PRODUCT: Final = 2.5e-10
 PER_ENTRY: Final = 2.5e-8  # of the matrices of one step
-DUST: Final = 1e-22  # a mass this small at the upper end of an open window is dropped
+DUST: Final = 1e-22  # a mass this small at the end of a window is dropped
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,17 +150,17 @@ def step(window: Window, increments: list[Increment], top: int | None) -> Window
 
 
 def trimmed(window: Window) -> Window:
-    """Return the window without the dust at its upper end."""
+    """Return the window without the dust at its ends."""
     largest = window.mass.max(axis=0)
     if window.touched is not None:
         largest = np.maximum(largest, window.touched.max(axis=0))
     kept = np.flatnonzero(largest > DUST)
-    width = int(kept[-1]) + 1 if kept.shape[0] else 1
+    part = slice(int(kept[0]), int(kept[-1]) + 1) if kept.shape[0] else slice(0, 1)
     return Window(
         window.n,
-        window.base,
-        window.mass[:, :width],
-        None if window.touched is None else window.touched[:, :width],
+        window.base + part.start,
+        window.mass[:, part],
+        None if window.touched is None else window.touched[:, part],
     )
 
 

@@ -27,6 +27,7 @@ BLOCK: Final = 16_384  # most steps whose region is found at once
 PER_STEP: Final = 7e-7  # seconds
 PER_MIXED: Final = 3e-6  # for a step's region where the ratio is a mixture
 PER_CELL: Final = 2.5e-9
+DUST: Final = 1e-26  # probability of a score at the end of a window below which it is dropped
 LARGEST_EXPONENT: Final = 600.0  # beyond it a theta is too far from the weights: its total then misses 1, and it shows
 
 
@@ -197,7 +198,8 @@ def run(front: Front, r: float, recorder: Recorder, thetas: FloatArray, patient:
             piece = lines.part(slice(done, done + chunk))
             front = run_chunk(front, piece, r, recorder)
             done += piece.low.shape[0]
-            if patient.is_over(survivors(front, thetas, recorder), front.n):
+            alive, front = swept(front, thetas, recorder)
+            if patient.is_over(alive, front.n):
                 return
     if front.weights.max() > 0.0:
         settle_limit(front, recorder)
@@ -213,15 +215,30 @@ def settle_limit(front: Front, recorder: Recorder) -> None:
 
 def survivors(front: Front, thetas: FloatArray, recorder: Recorder) -> float:
     """Return the largest probability, over the thetas, that a walk is still going."""
+    return max(float(mass.sum()) for mass in going(front, thetas, recorder))
+
+
+def swept(front: Front, thetas: FloatArray, recorder: Recorder) -> tuple[float, Front]:
+    """Return what `survivors` does, and the front without the scores at its ends that no theta makes likely."""
+    masses = going(front, thetas, recorder)
+    alive = max(float(mass.sum()) for mass in masses)
+    kept = np.flatnonzero(np.maximum.reduce(masses) > DUST)
+    if kept.shape[0] == 0 or kept[-1] + 1 - kept[0] == front.weights.shape[0]:
+        return alive, front
+    first, last = int(kept[0]), int(kept[-1]) + 1
+    return alive, Front(front.n, front.base + first, front.weights[first:last], front.scale)
+
+
+def going(front: Front, thetas: FloatArray, recorder: Recorder) -> list[FloatArray]:
+    """Return, for each theta, the probability of still going at each score."""
     s = np.arange(front.base, front.base + front.weights.shape[0], dtype=np.int64)
     spend(1e-7 * s.shape[0] * thetas.shape[0])
     exponent = front.scale - s * recorder.log_r
     n = np.full(s.shape, front.n - recorder.start[0])
     successes = s - recorder.start[1]
-    return max(
-        float(np.dot(front.weights, np.exp(np.minimum(tilt(exponent, n, successes, theta), LARGEST_EXPONENT))))
-        for theta in thetas
-    )
+    return [
+        front.weights * np.exp(np.minimum(tilt(exponent, n, successes, theta), LARGEST_EXPONENT)) for theta in thetas
+    ]
 
 
 def run_chunk(front: Front, lines: Region, r: float, recorder: Recorder) -> Front:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from sprt import (
@@ -46,6 +46,7 @@ def coin(p0: float, p1: float) -> Bernoulli:
 
 @settings(max_examples=25)
 @given(P, P, RATE, RATE, LIMIT)
+@example(0.375, 0.02, 0.25, 0.25, None)  # a search begun too high
 def test_an_exact_coin_keeps_both_errors_and_needs_no_more_than_a_valid_wald_pair(
     p0: float, p1: float, alpha: float, beta: float, limit: int | None
 ) -> None:
