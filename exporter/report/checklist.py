@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from exporter.archive import Archive
 from exporter.numbers import Number, numbers, parameter_name
-from exporter.report.planned import percentile
+from exporter.report.envelope import SEED, WALKS, envelope
+from exporter.report.planned import percentile, planned_method
 from exporter.report.timeline import utc
 from exporter.text import printable
 from exporter.words import FAMILIES, LIMITS, OUTCOMES, REASONS, THRESHOLDS, errors, hypothesis, stop_rules
@@ -86,7 +87,16 @@ def _hypotheses(archive: Archive) -> str:
     model = archive.definition["model"]
     direction = {"greater": "H1 above H0", "less": "H1 below H0", "two_sided": "two-sided"}[model["alternative"]]
     h0, h1 = hypothesis(archive.definition, "h0"), hypothesis(archive.definition, "h1")
-    return f"H0: {h0}. H1: {h1} ({direction}). Both are simple."
+    return f"H0: {h0}. H1: {h1} ({direction}). Both are simple. {_why(archive)}"
+
+
+def _why(archive: Archive) -> str:
+    """Return why these hypotheses, in the words with which they were defined."""
+    given = [entry.event for entry in archive.timeline if isinstance(entry.event, events.Define | events.Run)]
+    reason = next((event.reason for event in given if event.reason), None)
+    if reason is None:
+        return "No reason for the choice was recorded."
+    return f"Reason recorded with the definition: {printable(reason, 300)}."
 
 
 def _statistic(archive: Archive) -> str:
@@ -133,7 +143,12 @@ def _simulation(archive: Archive) -> str:
     method = archive.defined.certificate.get("method")
     if method is None:
         return "No operating characteristics were recorded at definition."
-    return f"Operating characteristics: {printable(str(method))}. Figures are in the certificate in experiment.json."
+    exact = f"Operating characteristics: {printable(str(method))}. Figures are in the certificate in experiment.json."
+    if not (archive.defined.certificate.get("planned") or {}).get("theta") and (drawn := planned_method(archive)):
+        exact += f" Law of n: {drawn[:1].lower()}{drawn[1:]}"
+    if envelope(archive) is not None:
+        exact += f" Envelope in Figure 1: simulation of {WALKS} walks, seed {SEED}."
+    return exact
 
 
 def _interim(archive: Archive) -> str:
@@ -166,7 +181,9 @@ def _realised(archive: Archive, by_key: dict[str, Number]) -> str:
     ]
     planned = f"; expected {' and '.join(means)}" if means else ""
     places = [place for place in (percentile(archive, which) for which in ("h0", "h1")) if place]
-    return f"n = {archive.decision.n}{planned}." + "".join(f" {place}." for place in places)
+    arms = [f"{by_key[key].text} in arm {key[-1]}" for key in ("n_a", "n_b") if key in by_key]
+    split = f" ({', '.join(arms)})" if arms else ""
+    return f"n = {archive.decision.n}{split}{planned}." + "".join(f" {place}." for place in places)
 
 
 def _estimates(archive: Archive, by_key: dict[str, Number]) -> str:
@@ -198,7 +215,16 @@ def why_not(archive: Archive, name: str) -> str:
 
 def _exclusions(archive: Archive) -> str:
     counts = [f"{name.replace('_', ' ')} {archive.counts[name]}" for name in RESULTS if archive.counts.get(name)]
-    return f"Records of the run by result: {', '.join(counts) or 'none'}. Each is in the table with its status."
+    found = f"Records of the run by result: {', '.join(counts) or 'none'}. Each is in the table with its status."
+    return f"{found} {_health(archive)}"
+
+
+def _health(archive: Archive) -> str:
+    checks = archive.decision.health
+    failed = [name.replace("_", " ") for name, check in checks.items() if not check["passed"]]
+    if not checks:
+        return "No health check was in force."
+    return f"Health checks: {len(checks)}, failed: {', '.join(failed) or 'none'}."
 
 
 def _deviations(archive: Archive) -> str:

@@ -9,11 +9,12 @@ from exporter import words
 from exporter.archive import Archive
 from exporter.numbers import numbers, shown
 from exporter.report import timeline
+from exporter.report.abstract import abstract
 from exporter.report.checklist import items
 from exporter.report.counts_figure import counts_figure
 from exporter.report.estimate_figure import estimate_figure
 from exporter.report.figures import walk_figure
-from exporter.report.planned import law_figure, planned_table
+from exporter.report.planned import law_figure, planned_method, planned_table
 from exporter.text import printable
 from schemas import events
 from schemas.metrics import RESULTS
@@ -42,6 +43,9 @@ def content(archive: Archive, points: pa.Table) -> dict[str, Any]:
         "verdict": words.verdict(archive),
         "scope": "The conclusion is about these two simple hypotheses, not about the size of an effect.",
         "dispute": _dispute(archive),
+        "abstract": [[name, printable(text, _LONGEST_QUESTION)] for name, text in abstract(archive)],
+        "health": _health(archive),
+        "plan_method": planned_method(archive),
         "design": _design(archive),
         "rules": list(words.stop_rules(archive)),
         "numbers": _numbers(archive),
@@ -95,6 +99,14 @@ def _numbers(archive: Archive) -> list[list[str]]:
         [known[key].label, f"{known[key].text} {known[key].unit}".strip()]
         for key in _RESULT_KEYS
         if key in known and known[key].value is not None
+    ]
+
+
+def _health(archive: Archive) -> list[list[str]]:
+    """Return the checks of the run's health: name, whether it passed, the finding in words."""
+    return [
+        [name.replace("_", " "), "passed" if check["passed"] else "FAILED", printable(str(check["words"]))]
+        for name, check in archive.decision.health.items()
     ]
 
 

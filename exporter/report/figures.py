@@ -8,6 +8,7 @@ import pyarrow as pa
 from exporter.archive import Archive
 from exporter.numbers import effective_upper, p_line, shown
 from exporter.report.axes import apart, axis
+from exporter.report.envelope import envelope
 from exporter.words import hypothesis
 from schemas import events
 
@@ -29,6 +30,9 @@ def walk_figure(archive: Archive, points: pa.Table) -> dict[str, Any]:
     pad = 0.14 * (high - low or 1.0)
     low, high = low - pad, high + pad
     lines = [line("walk", "the walk", np.column_stack((n, llr))), *_drifts(archive, right)]
+    expected = _expected(archive)
+    if expected:
+        low, high = min(low, expected["low"]), max(high, expected["high"])
     sides = _sides(archive)
     return {
         "x": axis("observations applied, n", 0.0, right, about=8, whole=True),
@@ -40,6 +44,8 @@ def walk_figure(archive: Archive, points: pa.Table) -> dict[str, Any]:
         ],
         "walls": [*_walls(archive, right), *({"at": at, "text": ""} for at in _pauses(archive, points))],
         "lines": lines,
+        "band": expected["points"] if expected else None,
+        "band_name": expected["name"] if expected else "",
         "sides": apart(((level, text) for level, _, text in sides), low, high, LABEL_GAP),
         "point": {
             "x": decision.n,
@@ -84,6 +90,23 @@ def _drifts(archive: Archive, right: float) -> list[dict[str, Any]]:
         end = right if target is None or not slope else min(right, target / slope)  # it would be decided there
         drawn.append(line(which, name, np.array([[0.0, 0.0], [end, slope * end]])))
     return drawn
+
+
+def _expected(archive: Archive) -> dict[str, Any]:
+    """Return the area between the 5 and 95 % points of planned walks, and their median, by n; empty for none."""
+    found = envelope(archive)
+    if found is None:
+        return {}
+    which, rows = found
+    n = np.concatenate(([0.0], rows[:, 0]))
+    low, middle, high = (np.concatenate(([0.0], rows[:, place])) for place in (1, 2, 3))
+    edge = np.concatenate((np.column_stack((n, high)), np.column_stack((n, low))[::-1]))
+    return {
+        "points": {"area": edge.tolist(), "middle": np.column_stack((n, middle)).tolist()},
+        "low": float(low.min()),
+        "high": float(high.max()),
+        "name": f"planned walks under {which.upper()}: 5, 50 and 95 % points",
+    }
 
 
 def _pauses(archive: Archive, points: pa.Table) -> list[int]:

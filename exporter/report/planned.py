@@ -1,13 +1,22 @@
 """What the design was expected to do, from its certificate: a table, the law of n, where the realised n lies in it."""
 
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
+import numpy as np
+
+import sprt
 from exporter.archive import Archive
 from exporter.numbers import shown
 from exporter.report.axes import axis
 
 _NAMES = ("H0", "midway", "H1")
 _STYLES = ("h0", "rule", "h1")
+#: Walks per parameter value, of a family whose law has no closed form: the picture needs no more.
+_WALKS: Final = 400
+_SEED: Final = 20_261
+_LEVELS: Final = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+_LONGEST: Final = 20_000  # a limit beyond which nothing is simulated for a picture
 
 
 def planned_table(archive: Archive) -> list[list[str]]:
@@ -69,8 +78,40 @@ def percentile(archive: Archive, which: str) -> str | None:
 
 def _planned(archive: Archive) -> dict[str, Any] | None:
     planned: dict[str, Any] = archive.defined.certificate.get("planned") or {}
+    if not planned.get("theta"):
+        return _simulated(archive.design)
     is_whole = len(planned.get("theta") or []) == len(_NAMES) and planned.get("quantiles")
     return planned if is_whole and all(_finite(values) for values in planned["quantiles"].values()) else None
+
+
+def planned_method(archive: Archive) -> str:
+    """Return how the planned figures were computed, empty where there are none."""
+    planned = _planned(archive) or {}
+    return str(planned.get("method") or "").capitalize() + ("." if planned.get("method") else "")
+
+
+@lru_cache(maxsize=8)
+def _simulated(design: sprt.Design) -> dict[str, Any] | None:
+    """Return the planned figures from seeded walks, for a design with a limit; the same ones for equal designs."""
+    model = design.model
+    if design.max_n is None or design.max_n > _LONGEST:
+        return None
+    theta = [model.h0, (model.h0 + model.h1) / 2, model.h1]
+    runs = [sprt.simulate(design, value, _WALKS, np.random.default_rng(_SEED)) for value in theta]
+    return {
+        "theta": theta,
+        **{
+            name: [float((run.outcome == side).mean()) for run in runs]
+            for name, side in (("p_accept_h1", 1), ("p_accept_h0", -1), ("p_undecided", 0))
+        },
+        "mean_n": [float(run.n.mean()) for run in runs],
+        "sd_n": [float(run.n.std()) for run in runs],
+        "quantiles": {
+            str(level): [float(np.quantile(run.n, level, method="inverted_cdf")) for run in runs] for level in _LEVELS
+        },
+        "method": f"simulation of {_WALKS} walks per parameter value, seed {_SEED}; standard error of a probability "
+        f"at most {0.5 / _WALKS**0.5:.3f}",
+    }
 
 
 def _finite(values: list[float | None]) -> bool:

@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from exporter.observations import COLUMNS
+from tests.exporter.families import family_run
 from tests.exporter.runs import FORMATS, Run, bits, decided, definition, records
 
 NAUGHTY = ["=1+1", "+49", "-2", "@SUM(A1)", "\t=1", " =1", "＝1", "a,b", 'say "no"', "a\r\nb", "a\u202eb", "a\x00b"]
@@ -60,24 +61,60 @@ def test_the_last_applied_row_is_the_decision(h1_folder: Path, document: dict[st
     )
 
 
-def test_n_llr_p_and_estimate_are_the_same_in_every_format(h1_folder: Path, document: dict[str, Any]) -> None:
-    numbers, walk = document["numbers"], pd.read_csv(h1_folder / "walk.csv")
-    assert (walk["n"].iloc[-1], walk["llr"].iloc[-1], walk["p_value"].iloc[-1]) == (
-        numbers["n"], numbers["llr"], numbers["p_value"],
-    )  # fmt: skip
+SAME = {
+    "n": "Observations applied, n",
+    "llr": "Log-likelihood ratio at the stop",
+    "p_value": "Always-valid p",
+    "naive_estimate": "Naive estimate of p",
+    "median_unbiased_estimate": "Median-unbiased estimate of p",
+    "interval_lower": "Lower limit for p, 95 %",
+    "interval_upper": "Upper limit for p, 95 %",
+}
+
+
+def test_n_llr_p_estimate_and_interval_are_the_same_in_every_format(h1_folder: Path, document: dict[str, Any]) -> None:
+    numbers = document["numbers"]
+    assert [document["estimates"]["median_unbiased"], *document["estimates"]["interval"]] == [
+        numbers[key] for key in ("median_unbiased_estimate", "interval_lower", "interval_upper")
+    ]
     sheet = openpyxl.load_workbook(h1_folder / "workbook.xlsx")["summary"]
     cells = {row[0].value: row[1].value for row in sheet.iter_rows() if len(row) > 1}
+    tex = (h1_folder / "table.tex").read_text().replace("$-$", "-").replace("\\%", "%").replace("&", " ")
     printed = text_of(h1_folder / "report.pdf")
-    for key, label in (
-        ("n", "Observations applied, n"),
-        ("llr", "Log-likelihood ratio at the stop"),
-        ("p_value", "Always-valid p"),
-        ("naive_estimate", "Naive estimate of p"),
-        ("overshoot", "Overshoot past the crossed line"),
-    ):
+    for key, label in SAME.items():
         assert math.isclose(cells[label], numbers[key], rel_tol=1e-15), key  # Excel keeps 15 digits and more
-        (number,) = set(re.findall(rf"{re.escape(label)}\s+(-?[\d.e-]+)", printed))
-        assert float(number) == float(f"{numbers[key]:.6g}"), key
+        for text in (printed, tex):
+            (number,) = set(re.findall(rf"{re.escape(label)}\s+(-?[\d.e-]+)", text))
+            assert float(number) == float(f"{numbers[key]:.6g}"), key
+
+
+def test_the_tables_end_in_n_llr_and_p_and_give_the_estimate_themselves(
+    h1_folder: Path, document: dict[str, Any]
+) -> None:
+    numbers, walk = document["numbers"], pd.read_csv(h1_folder / "walk.csv")
+    assert [walk[name].iloc[-1] for name in ("n", "llr", "p_value")] == [numbers[k] for k in ("n", "llr", "p_value")]
+    tables = (pd.read_csv(h1_folder / "observations.csv"), pd.read_parquet(h1_folder / "observations.parquet"))
+    for table in tables:
+        applied = table[table["status"] == "applied"]
+        assert (applied["n"].iloc[-1], applied["llr"].iloc[-1]) == (numbers["n"], numbers["llr"])
+        assert math.exp(-max(0.0, applied["llr"].max())) == numbers["p_value"]
+        assert applied["value"].mean() == numbers["naive_estimate"]
+
+
+def test_a_csv_reader_written_in_c_reads_the_same_rows(h1_folder: Path, naughty_folder: Path) -> None:
+    program = shutil.which("sqlite3")
+    if program is None:
+        pytest.skip("sqlite3 is missing: apt-get install sqlite3")
+    for folder in (h1_folder, naughty_folder):
+        commands = (
+            f".import --csv {folder / 'observations.csv'} t",
+            ".mode json",
+            "select source, llr, status from t;",
+        )
+        done = subprocess.run((program, ":memory:", *commands), capture_output=True, encoding="utf-8", check=True)
+        with (folder / "observations.csv").open(newline="", encoding="utf-8") as stream:
+            expected = [{key: row[key] for key in ("source", "llr", "status")} for row in csv.DictReader(stream)]
+        assert json.loads(done.stdout) == expected
 
 
 def test_the_workbook_has_typed_columns_frozen_headers_and_a_chart(h1_folder: Path) -> None:
@@ -180,6 +217,29 @@ def test_pages_and_figures_are_numbered_in_order(h1_folder: Path) -> None:
     pages = re.findall(r"Page (\d+) of (\d+)", printed)
     assert pages == [(str(number), str(len(pages))) for number in range(1, len(pages) + 1)]
     assert re.findall(r"Figure (\d)\.", printed) == ["1", "2", "3", "4"]
+
+
+def test_the_report_has_an_abstract_the_health_of_the_run_and_where_the_walk_was_planned(h1_folder: Path) -> None:
+    printed = " ".join(text_of(h1_folder / "report.pdf").split())
+    for words in (
+        "Trial design Adaptive, sequential design: sequential probability ratio test (SPRT) of H0: p = 0.5 against",
+        "Pre-planned adaptation Stopping early",
+        "The test stopped early at n = 134: the walk crossed the upper boundary",
+        "Health of the run",
+        "duplicates passed 0.00% of the records were sent more than once and dropped",
+        "planned walks under H1: 5, 50 and 95 % points",
+        "Envelope in Figure 1: simulation of 1000 walks, seed 20261",
+        "pilot showed 0.6",
+    ):
+        assert words in printed
+
+
+def test_n_of_each_arm_is_given_and_a_law_without_closed_form_is_simulated_and_named_so(tmp_path: Path) -> None:
+    folder = family_run("student-t-two-sample").published(tmp_path, ("pdf",))
+    printed = " ".join(text_of(folder / "report.pdf").split())
+    assert "n = 18 (9 in arm a, 9 in arm b)" in printed
+    assert "Law of n: simulation of 400 walks per parameter value, seed 20261" in printed
+    assert "Planned law of n through its quantiles" in printed
 
 
 def test_every_item_of_the_checklist_is_there(h1_folder: Path) -> None:
