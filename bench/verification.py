@@ -7,12 +7,18 @@ import argparse
 import json
 import math
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import CodeType, FrameType, FunctionType
 from typing import Any, Final
 
 import numpy as np
 
+import sprt
+from bench import recompute
 from bench.recompute import RECOMPUTED
+from sprt import Design
 
 ROOT: Final = Path(__file__).parent.parent
 ANCHORS: Final = ROOT / "tests" / "anchors"
@@ -27,6 +33,37 @@ suite compares every row at the tolerance of its file in `tests/anchors/` ({rows
 difference is {share:.0%} of what its row allows). Differences show the last digits of the machine that wrote the page.
 
 """
+
+
+def public_functions() -> dict[CodeType, str]:
+    """Return the code of every function of `sprt` that the rows call, and the name it is called by."""
+    found = {Design.__post_init__.__code__: "Design"}
+    for name, value in {**vars(recompute), **vars(sprt)}.items():
+        if isinstance(value, FunctionType) and value.__module__.startswith("sprt."):
+            found[value.__code__] = name if name in sprt.__all__ else f"{value.__module__.removeprefix('sprt.')}.{name}"
+    return found
+
+
+def calls(work: Callable[[], object]) -> list[str]:
+    """Return the functions of `sprt` that some work calls itself, the making of a design included."""
+    known = public_functions()
+    seen: dict[str, None] = {}
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        if event != "call" or frame.f_code not in known:
+            return
+        caller = frame.f_back
+        while caller is not None and caller.f_code.co_filename == "<string>":  # a dataclass's own __init__
+            caller = caller.f_back
+        if caller is not None and caller.f_code.co_filename == recompute.__file__:
+            seen[known[frame.f_code]] = None
+
+    sys.setprofile(note)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return list(seen)
 
 
 def numbers(value: object) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -81,6 +118,11 @@ def page() -> tuple[str, float]:
         body.append(
             f"## {group}: {content['what']}\n\nSource: {source(content['source'])}\n\n{content['definitions']}\n"
         )
+        kinds = {row["kind"]: row["inputs"] for row in content["rows"] if not row["kind"].endswith("_optional")}
+        for kind, inputs in kinds.items():
+            functions = calls(partial(RECOMPUTED[group][kind], inputs))
+            named = ", ".join(f"`{name}`" for name in functions) or "none: a form that is not offered"
+            body.append(f"Runs, for rows of kind `{kind}`: {named}.\n")
         body.append("| row | number | ours | published | difference |\n|---|---|---|---|---|")
         for row in content["rows"]:
             if row["kind"].endswith("_optional"):
