@@ -72,6 +72,8 @@ def run_on(process: Brownian, steady: Steady, density: Density, n: int, ledger: 
     has_lines = math.isfinite(rules.lower) and math.isfinite(rules.upper) and rules.looks is None
     if not (has_lines and has_begun) or density.is_empty or not is_parted(process, steady, n):
         return None
+    if rules.max_n is not None and rules.max_n < n + 2:  # nothing is left that could be done at once
+        return None
     far = np.any([~is_mild(process, slope) for slope in slopes(process)], axis=0)
     if (process.total(density)[far] > EMPTY).any():
         return None

@@ -120,7 +120,7 @@ class Waiting(Process[Panels]):
 
 def splits(density: Panels, level: float) -> bool:
     """Return whether a level lies inside one of the panels, where the chance to reach it has a kink."""
-    slack = 1e-11 * max(1.0, abs(level))
+    slack = 1e-11 * abs(level)
     return bool(((density.edges[:, 0] < level - slack) & (level + slack < density.edges[:, 1])).any())
 
 
@@ -130,7 +130,7 @@ def panel_edges(intervals: list[Interval], breaks: FloatArray, longest: float) -
     for low, high in intervals:
         inside = np.unique(breaks[(breaks > low) & (breaks < high)])
         points = np.concatenate(([low], inside, [high]))
-        kept = np.concatenate(([True], np.diff(points) > 1e-12 * max(1.0, abs(high))))
+        kept = np.concatenate(([True], np.diff(points) > 1e-12 * max(abs(low), abs(high))))
         points = points[kept]
         points[-1] = high
         spend(1e-5 * min((high - low) / longest, 1e15))

@@ -26,6 +26,7 @@ def assert_alike(one: Characteristics, other: Characteristics, slack: float) -> 
         (Normal(0.0, -0.7), {"alternative": "two_sided", "max_n": 150, "at_limit": "sign"}, 1e-12),
         (Normal(0.0, 0.5), {"p_value": 0.03, "min_n": 9}, 1e-12),
         (Normal(0.0, -0.5), {"p_value": 0.03, "min_n": 9, "max_n": 70, "at_limit": "midpoint"}, 1e-12),
+        *((Normal(0.0, 0.5), {"p_value": 0.03, "min_n": 9, "max_n": n}, 1e-12) for n in (9, 10, 11, 12)),
         (TwoArmNormal(0.0, 0.5), {}, 4e-7),
         (TwoArmNormal(0.0, 0.5), {"max_n": 101, "at_limit": "sign"}, 4e-7),
     ],
