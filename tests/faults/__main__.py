@@ -1,4 +1,7 @@
-"""`make faults`: the scenarios on one broker and on three, side by side since they mostly wait, and one table."""
+"""`make faults`: the scenarios on one broker and on three, and the long tests of other places, side by side; one table.
+
+The scenarios mostly wait, the others compute: those step back.
+"""
 
 import os
 import subprocess
@@ -9,23 +12,27 @@ from pathlib import Path
 
 from tests.faults.report import RESULTS, Report
 
-_PARTS = {"one": "not three-nodes", "three": "three-nodes"}  # the first has what needs no broker, too
+_HERE = "tests/faults"
+_PARTS = (
+    ("one", (), (_HERE, "-k", "not three-nodes")),
+    ("three", (), (_HERE, "-k", "three-nodes")),
+    ("elsewhere", ("nice",), ("tests", f"--ignore={_HERE}")),
+)
 
 
 def main(arguments: list[str]) -> int:
     """Return 0 if every scenario was exact; with arguments for pytest the table is printed and not written."""
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
-        parts = {chosen: Path(folder, name) for name, chosen in _PARTS.items()}
         running = [
             subprocess.Popen(
-                [sys.executable, "-m", "pytest", "-v", "-m", "faults", "-k", chosen, *arguments],
-                env=os.environ | {"FAULTS_PART": str(file)},
+                [*first, sys.executable, "-m", "pytest", "-v", "-m", "faults", *chosen, *arguments],
+                env=os.environ | {"FAULTS_PART": str(Path(folder, name))},
             )
-            for chosen, file in parts.items()
+            for name, first, chosen in _PARTS
         ]
         codes = [process.wait() for process in running]
-        report = Report.joined([file.read_text() for file in parts.values() if file.exists()], began)
+        report = Report.joined([file.read_text() for file in sorted(Path(folder).iterdir())], began)
     if arguments:
         sys.stdout.write(report.text())
     else:
