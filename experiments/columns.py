@@ -81,7 +81,7 @@ def observation_batch(
     `registry` reads Confluent frames; its `RegistryUnavailableError` is all that is raised: the batch has to wait.
     """
     raw = records if isinstance(records, RawColumns) else _in_columns(records)
-    read = columnar.read_avro(_readable(raw.values))
+    read = columnar.read_avro(_present(raw.values))
     undecodable: list[Rejected] = []
     if len(read.rows) < len(raw.values):
         left = np.setdiff1d(np.arange(len(raw.values)), read.rows, assume_unique=True)
@@ -116,11 +116,9 @@ def observation_batch(
     )
 
 
-def _readable(values: Sequence[bytes | None]) -> Sequence[bytes]:
-    """Return the values with nothing in the place of those that are missing or too large."""
-    if None not in values and max(map(len, values), default=0) <= MAX_VALUE_BYTES:  # type: ignore[arg-type]  # none is None
-        return values  # type: ignore[return-value]  # same
-    return [value if value is not None and len(value) <= MAX_VALUE_BYTES else b"" for value in values]
+def _present(values: Sequence[bytes | None]) -> Sequence[bytes]:
+    """Return the values with nothing in the place of those that are missing."""
+    return [value or b"" for value in values] if None in values else values  # type: ignore[return-value]  # none is None
 
 
 def _in_columns(records: Sequence[RawRecord]) -> RawColumns:

@@ -97,15 +97,22 @@ class Reader:
         messages = self._consumer.consume(1, timeout)
         if messages and limit > 1:
             messages += self._consumer.consume(limit - 1, 0)
+        if len(self._parts) == 1 and not any(map(Message.error, messages)):
+            (waiting,) = self._waiting.values()
+            waiting += cast("list[Delivered]", messages)
+        else:
+            self._sort(messages)
+        for name, part in self._parts.items():
+            # -1001 until the first message; a marker behind the last message moves the position, too
+            self._reached[name] = max(self._reached[name], self._consumer.position([part])[0].offset)
+
+    def _sort(self, messages: list[Message]) -> None:
         for message in messages:
             delivered, error = cast("Delivered", message), message.error()
             if error is None:
                 self._waiting[self._inputs[delivered.topic()]].append(delivered)
             else:
                 self._note(delivered, error)
-        for name, part in self._parts.items():
-            # -1001 until the first message; a marker behind the last message moves the position, too
-            self._reached[name] = max(self._reached[name], self._consumer.position([part])[0].offset)
 
     def _note(self, message: Delivered, error: KafkaError) -> None:
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  the library's name for a local event

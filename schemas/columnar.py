@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from schemas import codecs, events
+from schemas.topics import MAX_VALUE_BYTES
 
 Ints = npt.NDArray[np.int64]
 Bytes = npt.NDArray[np.uint8]
@@ -158,6 +159,9 @@ class _Block:
 def read_avro(values: Sequence[bytes]) -> Columns:
     """Return those of the values as columns that are plain observations of the newest schema, within all limits."""
     sizes = np.fromiter(map(len, values), np.int64, len(values))
+    if sizes.max(initial=0) > MAX_VALUE_BYTES:
+        values = [value if len(value) <= MAX_VALUE_BYTES else b"" for value in values]
+        sizes[sizes > MAX_VALUE_BYTES] = 0
     block = _Block(values)
     rows = np.flatnonzero(sizes >= _SHORTEST)
     ends = np.cumsum(sizes)[rows]
