@@ -23,6 +23,7 @@ from processors.failing import fail
 from processors.frames import Frames, Known, Schemas
 from processors.inputs import Fetched, PositionLostError, Reader
 from processors.instruments import Instruments
+from processors.pacing import affordable
 from processors.progress import Progress
 from processors.rates import Rates
 from processors.solving import Solved, Solver
@@ -345,7 +346,7 @@ class PartitionThread(threading.Thread):
         self._memory = outcome.memory
         self._due_is_stale |= bool(outcome.emissions.cold)
         if isinstance(step, Observations):
-            self._adapt(len(step.fetched.messages), outcome.seconds)
+            self._adapt(len(step.fetched.messages), outcome)
         if outcome.records:
             self._shared.instruments.committed(self.partition, outcome)
         for event in outcome.emissions.control:
@@ -362,12 +363,13 @@ class PartitionThread(threading.Thread):
         else:
             _log.info("registry_answers", topic=topic, partition=self.partition)
 
-    def _adapt(self, records: int, seconds: float) -> None:
-        """Bound the next batch so that it computes within its share of time: commands must not wait behind it."""
+    def _adapt(self, records: int, outcome: Done) -> None:
+        """Bound the next batch so that it computes within its share of time, half of the way at once."""
         if records < 50:
             return
-        affordable = int(records / max(seconds, 1e-6) * self._config.batch_seconds)
-        self._limit = max(100, min(self._config.batch_records, (self._limit + affordable) // 2))
+        known, share = len(self._memory.experiments), self._config.batch_seconds
+        goal = affordable(records, len(outcome.emissions.hot), outcome.seconds, known, share)
+        self._limit = max(100, min(self._config.batch_records, (self._limit + goal) // 2))
 
     def _turn_progress(self) -> None:
         """Tell how far this partition has come: soon where others may wait for it, else once in a while."""

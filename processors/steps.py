@@ -89,7 +89,10 @@ Step = Observations | Control | Commands | Archives | Queues | Clock | Gone
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The memory after the step and the records of its transaction; none if the step changed positions only."""
+    """The memory after the step and the records of its transaction; none if the step changed positions only.
+
+    `seconds` are of this thread's work alone: on a busy machine the next batch must not be taken for a slow one.
+    """
 
     batch: Batch
     memory: Memory
@@ -111,7 +114,7 @@ class AtBarrier:
 
 def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
     """Return what the step does to the memory and what it emits, or that it has to wait for control."""
-    began = time.perf_counter()
+    began = time.thread_time()
     batch: Batch
     if isinstance(step, Observations):
         batch = step.batch or observation_batch(
@@ -146,7 +149,7 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
     if _is_news(emissions) or isinstance(step, Gone):
         messages = () if isinstance(step, Clock | Gone) else step.fetched.messages
         made = records(topics, after, emissions, to_rows(after, emissions), messages)
-    return Done(batch, after, emissions, made, time.perf_counter() - began)
+    return Done(batch, after, emissions, made, time.thread_time() - began)
 
 
 def _strangers(memory: Memory, batch: ObservationBatch) -> list[str]:
