@@ -11,7 +11,7 @@ from experiments.batch import ControlRecord, Malformed
 from experiments.columns import RATE_LIMITED
 from experiments.facts import Moment
 from experiments.memory import Answer, Experiment, State
-from experiments.planning import Refusal, Solution
+from experiments.planning import Refusal, Solution, in_words
 from experiments.texts import shown
 from experiments.times import micros
 from schemas import events
@@ -111,26 +111,9 @@ def _reply(command_id: str, experiment_id: str, given: Answer, now: Moment) -> e
 def _in_words(emitted: list[events.Lifecycle]) -> str:
     told = ", ".join(str(event.__struct_config__.tag) for event in emitted) or "noted"
     defined = [event for event in emitted if isinstance(event, events.Defined)]
-    planned = [f"; planned: {_plan_in_words(event)}" for event in defined]
+    planned = [f"; planned: {in_words(event)}" for event in defined]
     cautions = [f"; warning: {it['message']}" for event in defined for it in event.certificate.get("warnings", ())]
     return told + "".join(cautions + planned)
-
-
-def _plan_in_words(defined: events.Defined) -> str:
-    """Return what the design can be expected to do, in one line."""
-    found, planned = defined.certificate, defined.certificate.get("planned", {})
-    lower, upper = ("none" if line is None else f"{line:.4f}" for line in (defined.lower, defined.upper))
-    words = [f"boundaries {lower} and {upper} nats"]
-    achieved = [f"{name} {found[name]:.4g}" for name in ("alpha", "beta") if found.get(name) is not None]
-    words += [f"achieved {', '.join(achieved)}"] if achieved else []
-    if planned.get("mean_n"):
-        at = zip(planned["mean_n"], ("under H0", "midway", "under H1"), strict=True)
-        words.append("mean n " + ", ".join(f"{mean:.1f} {where}" for mean, where in at if mean is not None))
-    if planned.get("p_undecided"):
-        at_h0, _, at_h1 = planned["p_undecided"]
-        words.append(f"P(undecided) {at_h0:.3g} under H0, {at_h1:.3g} under H1")
-    words += [f"fixed n {planned['fixed_n']}"] if planned.get("fixed_n") else []
-    return "; ".join(words)
 
 
 def _state(experiment: Experiment | None) -> State | None:

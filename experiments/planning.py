@@ -18,6 +18,7 @@ import rfc8785
 import sprt
 from experiments.cautions import cautions
 from experiments.definition import DefinitionError, ExperimentDefinition, parse
+from schemas import events
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,23 @@ def plan(given: dict[str, Any]) -> Solution | Refusal:
         return Refusal("invalid_definition", str(error))
     except sprt.SprtError as error:
         return Refusal("design_refused", str(error))
+
+
+def in_words(solved: Solution | events.Defined) -> str:
+    """Return what the design can be expected to do, in one line."""
+    found, planned = solved.certificate, solved.certificate.get("planned", {})
+    lower, upper = ("none" if line is None else f"{line:.4f}" for line in (solved.lower, solved.upper))
+    words = [f"boundaries {lower} and {upper} nats"]
+    achieved = [f"{name} {found[name]:.4g}" for name in ("alpha", "beta") if found.get(name) is not None]
+    words += [f"achieved {', '.join(achieved)}"] if achieved else []
+    if planned.get("mean_n"):
+        at = zip(planned["mean_n"], ("under H0", "midway", "under H1"), strict=True)
+        words.append("mean n " + ", ".join(f"{mean:.1f} {where}" for mean, where in at if mean is not None))
+    if planned.get("p_undecided"):
+        at_h0, _, at_h1 = planned["p_undecided"]
+        words.append(f"P(undecided) {at_h0:.3g} under H0, {at_h1:.3g} under H1")
+    words += [f"fixed n {planned['fixed_n']}"] if planned.get("fixed_n") else []
+    return "; ".join(words)
 
 
 def solve(definition: ExperimentDefinition) -> Solution:

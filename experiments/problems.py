@@ -65,7 +65,9 @@ _MEMBERS = _members(Model) | _members(Source)
 def _allowed(kind: str, message: str, location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         return f"unknown field; allowed: {', '.join(_siblings(location, model))}"
-    return message[0].lower() + message[1:]
+    if kind == "string_pattern_mismatch":
+        return "allowed: the pattern " + message.removeprefix("String should match pattern '^").removesuffix("$'")
+    return message if message.startswith(("H0", "H1")) else message[0].lower() + message[1:]
 
 
 def _siblings(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:

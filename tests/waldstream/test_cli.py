@@ -103,7 +103,16 @@ def test_a_wrong_definition_is_code_1_with_every_field(alone: dict[str, str], tm
 def test_a_definition_comes_from_standard_input_too(alone: dict[str, str]) -> None:
     result = run_waldstream(("validate", "-"), alone, _COIN.format(key="piped"))
 
-    assert (result.returncode, result.stdout) == (0, "piped: a valid definition\n")
+    assert result.returncode == 0
+    assert result.stdout.startswith("piped: a valid definition; planned: boundaries -2.9444 and 2.9444 nats; achieved ")
+
+
+def test_the_problems_of_a_definition_are_json_for_programs(alone: dict[str, str]) -> None:
+    result = run_waldstream(("validate", "-", "--json"), alone, _COIN.format(key="Wrong Id"))
+
+    assert result.returncode == 1
+    assert [problem["field"] for problem in json.loads(result.stdout)["problems"]] == ["id"]
+    assert "id: given 'Wrong Id'; allowed: the pattern [a-z0-9][a-z0-9._-]{0,62}" in result.stderr
 
 
 def test_a_design_is_shown_with_its_thresholds(alone: dict[str, str], tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def design(file: File, pictures: Pictures = None, json: Json = False) -> None:
     from waldstream.planned import planned
 
     with err.status("solving the design"):
-        plan = planned(_parsed(file))
+        plan = planned(_parsed(file, json))
     if pictures is not None:
         _draw(plan, pictures)
     if json:
@@ -114,17 +114,23 @@ def _draw(plan: Any, file: Path) -> None:
 @app.command(rich_help_panel="Experiments")
 def validate(file: File, json: Json = False) -> None:
     """Check a definition; every problem is named with field, given value, and what is allowed."""
-    stored = _parsed(file).stored()
+    from experiments.planning import in_words, solve
+
+    definition = _parsed(file, json)
+    with err.status("solving the design"):
+        solution = solve(definition)
     if json:
-        print_json(stored)
-    else:
-        out.print(f"{stored['id']}: a valid definition")
+        print_json(solution.definition)
+        return
+    out.print(f"{definition.id}: a valid definition; planned: {in_words(solution)}")
+    for warning in solution.certificate["warnings"]:
+        out.print(f"warning: {warning['message']}", style="yellow")
 
 
 @app.command(rich_help_panel="Experiments")
 def define(file: File, reason: Reason = None, json: Json = False) -> None:
     """Register a definition; nothing starts."""
-    stored = _parsed(file).stored()
+    stored = _parsed(file, json).stored()
     with client() as connection:
         answer(connection.define(stored, reason=reason), json)
 
@@ -132,7 +138,7 @@ def define(file: File, reason: Reason = None, json: Json = False) -> None:
 @app.command(rich_help_panel="Experiments")
 def run(file: File, reason: Reason = None, watch: Watch = False, json: Json = False) -> None:
     """Define and start in one step."""
-    stored = _parsed(file).stored()
+    stored = _parsed(file, json).stored()
     with client() as connection:
         answer(connection.run(stored, reason=reason), json)
     if watch:
@@ -141,7 +147,7 @@ def run(file: File, reason: Reason = None, watch: Watch = False, json: Json = Fa
         follow_to_decision([stored["id"]], json)
 
 
-def _parsed(file: Path) -> Any:
+def _parsed(file: Path, json: bool = False) -> Any:
     from experiments.definition import DefinitionError, parse
 
     try:
@@ -151,6 +157,8 @@ def _parsed(file: Path) -> Any:
     try:
         return parse(text)
     except DefinitionError as error:
+        if json:
+            print_json({"problems": error.problems})
         fail(f"{file} is not a valid definition:\n" + "\n".join(f"  {problem}" for problem in error.problems))
 
 
