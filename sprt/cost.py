@@ -10,7 +10,7 @@ from typing import Final
 from sprt.arrays import FloatArray
 from sprt.errors import TooCostlyError
 
-ALLOWED: Final = 4.0  # seconds; what one question may cost
+ALLOWED: Final = 8.0  # seconds; what one question may cost
 DECADES: Final = 40.0  # natural logs of survival after which what is left does not count, the weight of n^2 included
 
 

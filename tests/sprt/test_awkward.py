@@ -37,7 +37,7 @@ def test_what_once_hung_or_broke_is_answered_or_refused(case: Case) -> None:
 def test_a_sample_of_all_combinations_is_answered_or_refused(family: str) -> None:
     chosen = [case for case in cases() if case.family == family]
     random.Random(1).shuffle(chosen)
-    findings = {str(case): found for case in chosen[:250] if (found := finding(case)) is not None}
+    findings = {str(case): found for case in chosen[:12] if (found := finding(case)) is not None}
 
     assert findings == {}
 
