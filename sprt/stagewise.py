@@ -169,6 +169,8 @@ def normal_walk(model: Family) -> Family:
     if isinstance(model, StudentT) and model.samples == 2:
         return TwoArmNormal(model.h0, model.h1, 1.0)
     low, high = model.drifts()
+    if not high > low:
+        raise DesignError(f"model: {model!r} given, hypotheses further apart are allowed: these differ below rounding")
     return Normal(model.h0, model.h1, abs(model.h1 - model.h0) / math.sqrt(high - low))
 
 

@@ -1,4 +1,4 @@
-"""Awkward designs and arguments, each asked in a child of its own with a limit on its processor time.
+"""Awkward designs and arguments, each in a child of its own, which has so much processor time for each question.
 
 A child answers with finite, consistent figures or a typed error; a warning, any other error, a killed child or figures
 that break Ville's inequality are findings.
@@ -18,7 +18,7 @@ import numpy as np
 import sprt
 from sprt import Design, Family, PairedBernoulli, SprtError
 
-SECONDS = 15  # of the processor, for all questions about one design; a loaded machine lengthens these too
+SECONDS = 15  # of the processor, for one question; a loaded machine lengthens these too
 MEMORY = 4 << 30
 MILLION = 10**6
 
@@ -85,7 +85,9 @@ def cases() -> Iterator[Case]:
 
 
 def asked(question: Callable[[], Any]) -> Any:
-    """Return the answer, None if it is refused by a typed error."""
+    """Return the answer, None if it is refused by a typed error; the process ends if there is neither in time."""
+    used = math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
+    resource.setrlimit(resource.RLIMIT_CPU, (used + SECONDS, resource.RLIM_INFINITY))
     try:
         return question()
     except SprtError:
@@ -169,8 +171,6 @@ def finding(case: Case) -> str | None:
         try:
             os.close(reading)
             resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-            used = math.ceil(sum(resource.getrusage(resource.RUSAGE_SELF)[:2]))
-            resource.setrlimit(resource.RLIMIT_CPU, (used + SECONDS, used + SECONDS))
             warnings.simplefilter("error")
             answer(case)
         except BaseException as error:  # noqa: BLE001 - whatever it is, the parent names it

@@ -14,6 +14,7 @@ from sprt.errors import DesignError, TooCostlyError
 from tests.sprt.awkward import HYPOTHESES, Case, cases, finding
 
 KNOWN = [
+    Case("Multinomial", (0.0, 1e-6), False, "wald", {"max_n": 1, "at_limit": "sign"}, (1e-9, 1e-9)),
     Case("Exponential", (1.0, 1.0 + 1e-9), False, "exact", {"p_value": 0.05}, (0.05, 0.1)),
     Case("Normal", (1.0, 0.0, 1e-9), False, "wald", {"min_n": 50, "p_value": 0.01, "max_n": 10**6}, (0.45, 0.5)),
     Case("PairedBernoulli", (1.05, 1.0), False, "wald", {"min_n": 10**6}, (0.05, 0.1)),
@@ -25,7 +26,7 @@ KNOWN = [
 
 
 @pytest.mark.parametrize(
-    "case", [*KNOWN[:2], *(pytest.param(case, marks=pytest.mark.faults) for case in KNOWN[2:])], ids=str
+    "case", [*KNOWN[:3], *(pytest.param(case, marks=pytest.mark.faults) for case in KNOWN[3:])], ids=str
 )
 def test_what_once_hung_or_broke_is_answered_or_refused(case: Case) -> None:
     assert finding(case) is None
