@@ -13,6 +13,8 @@ from exporter.catalog import CatalogError, recorded
 from exporter.formats import Paper
 from exporter.periods import Length, Period, last_firing, period_before
 from exporter.programme import disputed_runs, report, stands
+from schemas.codecs import Resolver
+from schemas.registry import RegistryUnavailableError
 from schemas.topics import Topics
 
 _LOOK_EVERY: Final = 20.0
@@ -45,7 +47,9 @@ def due(plan: ReportPlan, now: datetime) -> Period | None:
     return None if fired is None else period_before(fired, plan.length, plan.timezone)
 
 
-def write_due(plan: ReportPlan, kafka: Mapping[str, str], topics: Topics, now: datetime) -> Path | None:
+def write_due(
+    plan: ReportPlan, kafka: Mapping[str, str], topics: Topics, now: datetime, registry: Resolver | None = None
+) -> Path | None:
     """Write the report that is due and not there yet; return its folder, None if there was nothing to do.
 
     A period in which nothing had ever been decided gets no report: the installation is younger.
@@ -53,14 +57,16 @@ def write_due(plan: ReportPlan, kafka: Mapping[str, str], topics: Topics, now: d
     period = due(plan, now)
     if period is None or stands(plan.reports, period):
         return None
-    runs = recorded(kafka, topics)
+    runs = recorded(kafka, topics, registry)
     if not any(run.decision.at < period.end for run in runs):
         return None
     made = report(plan.reports, period, runs, disputed_runs(kafka, topics), plan.paper)
     return made.folder if made.is_new else None
 
 
-def keep_reporting(plan: ReportPlan, kafka: Mapping[str, str], topics: Topics, stop: threading.Event) -> None:
+def keep_reporting(
+    plan: ReportPlan, kafka: Mapping[str, str], topics: Topics, registry: Resolver | None, stop: threading.Event
+) -> None:
     """Write reports as they fall due until `stop` is set; what fails is tried again at the next look."""
     settled: Period | None = None
     while not stop.is_set():
@@ -68,12 +74,12 @@ def keep_reporting(plan: ReportPlan, kafka: Mapping[str, str], topics: Topics, s
         period = due(plan, now)
         if period is not None and period != settled:
             try:
-                folder = write_due(plan, kafka, topics, now)
+                folder = write_due(plan, kafka, topics, now, registry)
                 settled = period
                 if folder is not None:
                     log.info("reported", period=period.name, folder=str(folder))
             except BlockingIOError:
                 pass  # another exporter writes it
-            except (OSError, CatalogError) as error:
+            except (OSError, CatalogError, RegistryUnavailableError) as error:
                 log.error("not reported, trying again", period=period.name, error=str(error))  # noqa: TRY400 one line, the error says all
         stop.wait(_LOOK_EVERY)

@@ -114,7 +114,7 @@ def serve(config: ExporterConfig, stop: threading.Event, progress: Progress = la
     follower = _Follower(config, stop, Instruments(registry), progress)
     reporting = None
     if config.plan is not None:
-        told = (config.plan, config.kafka, config.topics, stop)
+        told = (config.plan, config.kafka, config.topics, config.registry, stop)
         reporting = threading.Thread(target=keep_reporting, args=told, name="reports", daemon=True)
         reporting.start()
     try:

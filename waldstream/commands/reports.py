@@ -9,6 +9,7 @@ import typer
 from waldstream import settings
 from waldstream.commands.archives import Where, chosen_runs, reachable
 from waldstream.terminal import Json, RefusedError, out, print_json
+from waldstream.wiring import Wiring
 
 if TYPE_CHECKING:
     from exporter.periods import Period
@@ -37,7 +38,7 @@ def report(  # noqa: PLR0917 typer passes all by name
     chosen = _period(period or given.report_period, begin, end, given.report_timezone)
     kafka, topics = given.kafka(), given.topics()
     reachable(kafka, topics.control)
-    runs = recorded(kafka, topics)
+    runs = recorded(kafka, topics, Wiring(given).registry())
     reports = into or given.reports
     if where is not None:
         runs = chosen_runs(runs, [], where)
