@@ -143,7 +143,8 @@ def _estimates(run: RunDocument, point: LivePoint | None, decision: dict[str, An
         ones = ""
         if run.model.get("family") == "bernoulli" and point is not None:
             ones = f"{numbers.count(point.total)} ones in {numbers.count(point.n)}; "
-        found.append(("Estimate", numbers.plain(naive), f"{ones}plain average, not adjusted for the stopping rule"))
+        kind = "plain average" if run.model.get("family") in _AVERAGED else "maximum likelihood"
+        found.append(("Estimate", numbers.plain(naive), f"{ones}{kind}, not adjusted for the stopping rule"))
     if (adjusted := estimate.get("median_unbiased")) is not None:
         found.append(("Adjusted estimate", numbers.plain(adjusted), "median-unbiased under the stopping rule"))
     interval = estimate.get("interval")
