@@ -14,6 +14,8 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Final
 
+from confluent_kafka import Message
+
 from bench.design import machine
 from bench.results import write_section
 from experiments.memory import Memory
@@ -33,38 +35,10 @@ _PORT: Final = 19_464
 _LEAST: Final = 0.97
 
 
-class Message:
-    """A record as the client hands it over."""
-
-    def __init__(self, topic: str, offset: int, key: str, value: bytes) -> None:
-        self._parts = (topic, offset, key.encode(), value)
-
-    def topic(self) -> str:
-        """Return the topic."""
-        return self._parts[0]
-
-    def partition(self) -> int:
-        """Return the partition."""
-        return 0
-
-    def offset(self) -> int:
-        """Return the offset."""
-        return self._parts[1]
-
-    def timestamp(self) -> tuple[int, int]:
-        """Return the kind of the timestamp and milliseconds since the epoch."""
-        return 1, 1_700_000_000_000
-
-    def key(self) -> bytes:
-        """Return the key."""
-        return self._parts[2]
-
-    def value(self) -> bytes:
-        """Return the value."""
-        return self._parts[3]
-
-    def headers(self) -> None:
-        """Return no headers."""
+def _message(topic: str, offset: int, key: str, value: bytes) -> Message:
+    """Return a record as the client hands it over."""
+    at = (1, 1_700_000_000_000)  # the kind of the timestamp, and milliseconds since the epoch
+    return Message(topic=topic, partition=0, offset=offset, key=key.encode(), value=value, timestamp=at)
 
 
 def main() -> None:
@@ -122,7 +96,7 @@ def _running(experiments: int) -> Memory:
     for first in range(0, experiments, 500):
         names = [f"e{number}" for number in range(first, min(first + 500, experiments))]
         messages = [
-            Message(
+            _message(
                 _TOPICS.control,
                 offset + place,
                 name,
@@ -165,8 +139,10 @@ def _batches(memory: Memory, experiments: int) -> Iterator[Fetched]:
         for number in range(_RECORDS):
             name = f"e{(offset + number) % experiments}"
             value = _level((offset + number) // experiments)
-            event = events.Observation(experiment_id=name, values=[value], source="s", sequence=offset + number)
-            messages.append(Message(_TOPICS.observations, offset + number, name, codecs.encode_avro(event)))
+            event = events.Observation(
+                experiment_id=name, values=[value], source="s", sequence=(offset + number) // experiments
+            )
+            messages.append(_message(_TOPICS.observations, offset + number, name, codecs.encode_avro(event)))
         yield Fetched("observations", offset, offset + _RECORDS, list(messages))
         offset += _RECORDS
 
