@@ -12,7 +12,7 @@ import statistics
 import time
 import urllib.request
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, cast
 
 from confluent_kafka import Message
 
@@ -21,7 +21,7 @@ from bench.results import write_section
 from experiments.memory import Memory
 from experiments.planning import Solution, plan
 from grafana.scrape import INTERVAL_SECONDS
-from processors.inputs import Fetched
+from processors.inputs import Delivered, Fetched
 from processors.instruments import Instruments
 from processors.steps import AtBarrier, Control, Done, Observations, Step, compute
 from schemas import codecs, events
@@ -35,10 +35,11 @@ _PORT: Final = 19_464
 _LEAST: Final = 0.97
 
 
-def _message(topic: str, offset: int, key: str, value: bytes) -> Message:
+def _message(topic: str, offset: int, key: str, value: bytes) -> Delivered:
     """Return a record as the client hands it over."""
     at = (1, 1_700_000_000_000)  # the kind of the timestamp, and milliseconds since the epoch
-    return Message(topic=topic, partition=0, offset=offset, key=key.encode(), value=value, timestamp=at)
+    made = Message(topic=topic, partition=0, offset=offset, key=key.encode(), value=value, timestamp=at)
+    return cast("Delivered", made)
 
 
 def main() -> None:
@@ -105,7 +106,7 @@ def _running(experiments: int) -> Memory:
             for place, name in enumerate(names)
         ]
         solutions = tuple(_solved(solution, name) for name in names)
-        fetched = Fetched("control", offset, offset + len(names), list(messages))
+        fetched = Fetched("control", offset, offset + len(names), messages)
         memory = _done(memory, Control(fetched, solutions)).memory
         offset += len(names)
     return memory
@@ -137,13 +138,11 @@ def _batches(memory: Memory, experiments: int) -> Iterator[Fetched]:
     for _ in range(_BATCHES):
         messages = []
         for number in range(_RECORDS):
-            name = f"e{(offset + number) % experiments}"
-            value = _level((offset + number) // experiments)
-            event = events.Observation(
-                experiment_id=name, values=[value], source="s", sequence=(offset + number) // experiments
-            )
+            turn, place = divmod(offset + number, experiments)
+            name, value = f"e{place}", _level(turn)
+            event = events.Observation(experiment_id=name, values=[value], source="s", sequence=turn)
             messages.append(_message(_TOPICS.observations, offset + number, name, codecs.encode_avro(event)))
-        yield Fetched("observations", offset, offset + _RECORDS, list(messages))
+        yield Fetched("observations", offset, offset + _RECORDS, messages)
         offset += _RECORDS
 
 
