@@ -203,5 +203,13 @@ def _cleanup_policies(admin: AdminClient, names: Sequence[str]) -> dict[str, str
     if not names:
         return {}
     resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
-    futures: Mapping[ConfigResource, Future[Mapping[str, Any]]] = admin.describe_configs(resources)
-    return {resource.name: future.result()["cleanup.policy"].value for resource, future in futures.items()}
+    deadline = time.monotonic() + _TIMEOUT
+    while True:
+        futures: Mapping[ConfigResource, Future[Mapping[str, Any]]] = admin.describe_configs(resources)
+        try:
+            return {resource.name: future.result()["cleanup.policy"].value for resource, future in futures.items()}
+        except KafkaException as error:
+            # Right after the creation another broker may be asked than the one that knew of the topics.
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
+                raise
+        time.sleep(0.05)
