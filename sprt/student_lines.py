@@ -70,9 +70,9 @@ def reached(
     excess: Callable[..., FloatArray], begin: FloatArray, end: float, args: tuple[FloatArray, FloatArray]
 ) -> FloatArray:
     """Return where, from `begin` to `end`, a rising excess is first at least 0; an infinity if not inside."""
-    ends = np.full(begin.shape, end)
-    found = np.where(excess(begin, *args) >= 0.0, -math.copysign(math.inf, end), math.copysign(math.inf, end))
-    inside = (excess(begin, *args) < 0.0) & (excess(ends, *args) > 0.0)
+    ends, at_begin = np.full(begin.shape, end), excess(begin, *args)
+    found = np.where(at_begin >= 0.0, -math.copysign(math.inf, end), math.copysign(math.inf, end))
+    inside = (at_begin < 0.0) & (excess(ends, *args) > 0.0)
     if inside.any():
         brackets = np.minimum(begin, ends)[inside], np.maximum(begin, ends)[inside]
         found[inside] = elementwise.find_root(excess, brackets, args=tuple(one[inside] for one in args)).x
