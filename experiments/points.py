@@ -52,14 +52,15 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
     totals = np.cumsum(np.concatenate(([hot.total], xs)))  # strictly left to right, the carried total first
     state, done, points = hot.statistic, 0, []
     stopped: Stopped | None = None
-    latest = np.maximum.accumulate(batch.timestamp[rows])  # a clock that may step back
-    dues = dict.fromkeys(_due(hot, ends, latest, batch.timestamp[rows]), True)
+    timestamps = batch.timestamp[rows]
+    latest = np.maximum.accumulate(timestamps)  # a clock that may step back
+    dues = dict.fromkeys(_due(hot, ends, latest, timestamps), True)
     for due in dues | {len(xs): dues.get(len(xs), False)}:
         part = slice(done, due)
         state, crossing = sprt.fold(design, state, xs[part], None if sides is None else sides[part])
         done = due if crossing is None else done + crossing + 1
         row = int(np.searchsorted(ends, done))
-        offset, at = int(batch.offset[rows[row]]), int(batch.timestamp[rows[row]])
+        offset, at = int(batch.offset[rows[row]]), int(timestamps[row])
         hot = replace(
             hot,
             statistic=state,
