@@ -115,8 +115,12 @@ class Board:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def watch(self, experiment_id: str | None = None, interval: float = 0.2) -> AsyncIterator[News]:
-        """Yield what changed, at most once per `interval` seconds; of one experiment, or of all."""
-        watcher = _Watcher(experiment_id)
+        """Yield that everything may have changed, then what did, at most once per `interval` seconds.
+
+        Changes count from the first on: one that comes while its reader still fetches what stands comes next.
+        """
+        watcher = _Watcher(experiment_id, News(health=True, all=True))
+        watcher.woken.set()
         self._watchers.add(watcher)
         try:
             while True:

@@ -144,9 +144,6 @@ def follow(
 
     async def loop() -> None:
         await client.connected()
-        if client.is_deleted:
-            return
-        await tell(News(all=True, health=True))
         async for news in board.watch(experiment_id, interval):
             if client.is_deleted:
                 return
