@@ -18,18 +18,17 @@ def test_a_change_that_comes_while_a_watcher_fetches_what_stands_is_told_next(re
         async with asyncio.timeout(20), ReadModel(redis_url, Topics(prefix=own)) as model:
             board = Board(model)
             following = asyncio.create_task(board.follow())
-            while not board.health.is_loaded:
-                await asyncio.sleep(0)
             try:
-                async for news in board.watch(own):
-                    if not news.all:
-                        return news.names
-                    with redis.Redis.from_url(redis_url) as projector:
-                        projector.publish(model.keys.changes, msgspec.json.encode(Changes(points=[point])))
-                    while (own, 1) not in board.points:
-                        await asyncio.sleep(0)
+                async for _ in board.watch():
+                    if board.health.is_loaded:
+                        break
+                heard, watching = board.listen(), board.watch(own)
+                assert (await anext(watching)).all
+                with redis.Redis.from_url(redis_url) as projector:
+                    projector.publish(model.keys.changes, msgspec.json.encode(Changes(points=[point])))
+                await heard.get()
+                return (await anext(watching)).names
             finally:
                 following.cancel()
-        raise AssertionError("the watch ended")
 
     assert asyncio.run(story()) == {(own, 1)}
