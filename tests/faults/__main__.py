@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,20 +26,30 @@ def main(arguments: list[str]) -> int:
     """Return 0 if every scenario was exact; with arguments for pytest the table is printed and not written."""
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
-        running = [
-            subprocess.Popen(
-                [*first, sys.executable, "-m", "pytest", "-v", "-m", "faults", *chosen, *arguments],
-                env=os.environ | {"FAULTS_PART": str(Path(folder, name))},
-            )
-            for name, first, chosen in _PARTS
-        ]
-        codes = [process.wait() for process in running]
+        with ThreadPoolExecutor(len(_PARTS)) as pool:
+            running = [pool.submit(_run, part, arguments, Path(folder)) for part in _PARTS]
+            codes = [it.result() for it in running]
         report = Report.joined([file.read_text() for file in sorted(Path(folder).iterdir())], began)
     if arguments:
         sys.stdout.write(report.text())
     else:
         RESULTS.write_text(report.text())
     return max(codes)
+
+
+def _run(part: tuple[str, Sequence[str], Sequence[str]], arguments: list[str], folder: Path) -> int:
+    """Run one part to its end, each line that it prints behind its name."""
+    name, first, chosen = part
+    process = subprocess.Popen(
+        [*first, sys.executable, "-m", "pytest", "-v", "-m", "faults", *chosen, *arguments],
+        env=os.environ | {"FAULTS_PART": str(folder / name), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    for line in process.stdout or ():
+        sys.stdout.write(f"{name:>9} | {line}")
+        sys.stdout.flush()
+    return process.wait()
 
 
 if __name__ == "__main__":

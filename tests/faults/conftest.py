@@ -44,7 +44,13 @@ def ground(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def scene(ground: Ground, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., Scene]]:
+def report(request: pytest.FixtureRequest) -> Report:
+    """The table that `make faults` writes."""
+    return request.config.stash[_report]
+
+
+@pytest.fixture
+def scene(ground: Ground, report: Report, tmp_path: Path) -> Iterator[Callable[..., Scene]]:
     """Make scenes: an installation and a workload on the brokers of the fault runs."""
     ground.heal()
     made: list[Scene] = []
@@ -52,7 +58,7 @@ def scene(ground: Ground, request: pytest.FixtureRequest, tmp_path: Path) -> Ite
     def make(name: str, **options: Any) -> Scene:
         folder = tmp_path / f"scene-{len(made)}"
         folder.mkdir()
-        made.append(Scene(ground, folder, name, request.config.stash[_report], **options))
+        made.append(Scene(ground, folder, name, report, **options))
         return made[-1]
 
     yield make

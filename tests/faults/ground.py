@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from confluent_kafka import TopicPartition
+from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # documented as public
 
 from stack.cluster import KafkaCluster
@@ -83,8 +83,17 @@ class Ground:
             assert time.monotonic() < give_up, f"{topic} not in sync within {seconds} s"
             time.sleep(0.1)
         latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # of the library
-        for future in admin.list_offsets({TopicPartition(topic, it): latest for it in range(partitions)}).values():
-            future.result(30)
+        asked = {TopicPartition(topic, it): latest for it in range(partitions)}
+        while True:
+            try:
+                for future in admin.list_offsets(asked).values():
+                    future.result(30)
+            except KafkaException:  # a broker that is just back knows less than who asks it
+                if time.monotonic() > give_up:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
 
 def _proxied(node: KafkaNode) -> Proxy:

@@ -15,6 +15,9 @@ from exporter.service import ExporterConfig, serve
 from exporter.verify import verify
 from schemas.topics import Topics
 from tests.exporter.installation import Installation, installed, measured, until
+from tests.faults.oracle import Verdict, assert_exact
+from tests.faults.report import Report
+from tests.faults.scene import REPEATS
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(1_800)]
 
@@ -22,7 +25,6 @@ POINTS = (
     "begun", "folded", "written observations.parquet", "flushed experiment.json", "written walk.csv",
     "written report.pdf", "manifest", "folder", "renamed", "parent", "announced", "committed",
 )  # fmt: skip
-REPEATS = 20
 
 multiprocessing.get_context("forkserver").set_forkserver_preload(["tests.faults.test_archives", "exporter.report.pdf"])
 
@@ -56,14 +58,15 @@ def standing(archives: Path, proved: dict[str, str]) -> dict[str, str]:
 
 @pytest.mark.parametrize("point", POINTS)
 def test_kill_9_leaves_every_archive_whole_or_absent_and_then_it_stands_once(
-    point: str, kafka: str, tmp_path: Path
+    point: str, kafka: str, tmp_path: Path, report: Report
 ) -> None:
     installation: Installation = installed(kafka, tmp_path / "archives")
     marks = tmp_path / "marks"
     marks.mkdir()
     keys = [f"run-{number}" for number in range(REPEATS)]
-    for number, key in enumerate(keys):
-        installation.publish(measured(installation, key, seed=number))
+    runs = [measured(installation, key, seed=number) for number, key in enumerate(keys)]
+    for run in runs:
+        installation.publish(run)
     formats = ("csv", "pdf") if "pdf" in point else ("csv",)
     prefix = installation.topics.prefix
     properties = {**installation.kafka, "session.timeout.ms": "6000", "group.instance.id": "one"}
@@ -92,8 +95,14 @@ def test_kill_9_leaves_every_archive_whole_or_absent_and_then_it_stands_once(
         last.kill()
         last.join()
     stands = standing(archives, {})
-    assert stands.keys() == {f"{key}/1" for key in keys}
-    digests = {(event.experiment_id, event.manifest_digest) for event in announced}
-    assert {f"{key}/1": digest for key, digest in digests} == stands
-    assert len(digests) == REPEATS  # announced again after a kill, but always as the same archive
+    digests = {(f"{event.experiment_id}/{event.run}", event.manifest_digest) for event in announced}
+    decided = {f"{run.decision.experiment_id}/1": run.decision.n for run in runs}
+    verdict = Verdict(
+        records=sum(decided.values()),
+        lost=len(decided.keys() - stands.keys()),
+        doubled=len(digests) - len(decided),  # announced again after a kill, but always as the same archive
+        wrong_decisions=len(digests ^ set(stands.items())),
+    )
+    report.add(1, f"16 exporter killed: {point}", REPEATS, verdict)
+    assert_exact(verdict)
     assert list((archives / ".partial").iterdir()) == []

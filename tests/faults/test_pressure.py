@@ -1,14 +1,18 @@
-"""Time that jumps, an agent that is slow or forgets, one experiment that gets nearly everything."""
+"""Time that jumps, an agent that is slow or forgets, one experiment with nearly everything, very many, a long while."""
 
+import time
 from collections.abc import Callable
 
+import psutil
 import pytest
 
-from tests.faults.scene import REPEATS, Scene, Supervised, kill
+from tests.faults.ground import Ground
+from tests.faults.scene import REPEATS, Scene, Supervised, kill, stop
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(900)]
 
 Scenes = Callable[..., Scene]
+_MIB = 1024 * 1024
 
 
 @pytest.mark.parametrize(
@@ -57,4 +61,33 @@ def test_one_experiment_with_nearly_all_records_changes_nothing(scene: Scenes) -
             worker = play.start()
             play.grown(300)
             kill(worker)
+    play.must_be_exact(REPEATS)
+
+
+def test_very_many_experiments_change_nothing(ground: Ground, scene: Scenes) -> None:
+    experiments = 100_000 if ground.number == 1 else 10_000  # what they cost is the worker's, whatever it stands on
+    play = scene(
+        f"18 {experiments} experiments, worker killed", seed=65, load={"experiments": experiments, "rate": 1500}
+    )
+    repeats = max(1, REPEATS // 4)
+    with play.running():
+        for _ in range(repeats):
+            worker = play.start()
+            play.grown(1000)
+            kill(worker)
+    play.must_be_exact(repeats)
+
+
+def test_a_soak_changes_nothing_and_needs_no_more_memory_with_time(scene: Scenes) -> None:
+    play = scene("18 soak: ten seconds a repeat without a fault, memory watched", seed=66, load={"rate": 1500})
+    with play.running():
+        worker = play.start()
+        resident: list[int] = []
+        ends = time.monotonic() + 10 * REPEATS  # the soak's own length
+        while time.monotonic() < ends:
+            play.grown(1000)
+            resident.append(psutil.Process(worker.pid).memory_info().rss)
+        stop(worker)
+    half = len(resident) // 2
+    assert max(resident[half:]) < max(resident[:half]) + 32 * _MIB, resident
     play.must_be_exact(REPEATS)

@@ -17,7 +17,7 @@ def run_until(experiment_id: str, number: int) -> events.Run:
     """Return the command that runs an experiment; every fourth ends at a boundary, the others later and later."""
     stop: dict[str, Any] = {}
     if number % 4:
-        stop = {"p_value": 1e-12, "boundaries": "none", "max_samples": min(_LONGEST, int(60 * 1.12**number))}
+        stop = {"p_value": 1e-12, "boundaries": "none", "max_samples": min(_LONGEST, int(60 * 1.12 ** min(number, 40)))}
     definition = bernoulli(experiment_id, **stop)
     return events.Run(id=f"run-{experiment_id}", experiment_id=experiment_id, experiment=definition)
 
@@ -64,8 +64,17 @@ class Workload:
         """Start every experiment; on return all commands are answered."""
         for number, name in enumerate(self.names):
             self.order(run_until(name, number))
-        self._installation.flush()
-        until(lambda: self._installation.control(events.Reply)[len(self.names) - 1 :], 120)
+        installation, number = self._installation, len(self.names)
+        installation.flush()
+        eyes = installation.consumer()
+
+        def answered() -> list[events.Reply]:
+            """Read the whole topic only once it is long enough: of each there are run, defined, started and reply."""
+            ends = [high for _, high in installation.bounds(eyes, installation.topics.control).values()]
+            return installation.control(events.Reply)[number - 1 :] if sum(ends) >= 4 * number else []
+
+        until(answered, 120 + number / 200)
+        eyes.close()
 
     def __enter__(self) -> Self:
         self._thread.start()
