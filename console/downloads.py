@@ -17,6 +17,8 @@ from schemas.codecs import EXPERIMENT_ID
 _WHAT: Final = {
     "report.pdf": "Report for people",
     "workbook.xlsx": "Workbook",
+    "summary.csv": "Numbers",
+    "summary.parquet": "Numbers, exact",
     "observations.csv": "Observations",
     "observations.parquet": "Observations, exact",
     "walk.csv": "The walk",

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Final, Literal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from exporter import document, latex
 from exporter.archive import Archive
 from exporter.delimited import csv_chunks
 from exporter.observations import COLUMNS
 from exporter.report import pdf
+from exporter.summary import summary_table
 from exporter.walk import thinned
 from exporter.workbook import write_workbook
 
@@ -29,6 +31,12 @@ def observations_csv(archive: Archive) -> Iterable[bytes]:
 def walk_csv(points: pa.Table) -> Iterable[bytes]:
     """Return the thinned walk as CSV, chunk by chunk."""
     return csv_chunks(points.column_names, points.to_batches())
+
+
+def summary_csv(archive: Archive) -> Iterable[bytes]:
+    """Return the numbers of the run as CSV."""
+    table = summary_table(archive)
+    return csv_chunks(table.column_names, table.to_batches())
 
 
 def table_tex(archive: Archive) -> Iterable[bytes]:
@@ -51,9 +59,10 @@ FILES: Final[Mapping[str, Mapping[str, Writer]]] = {
     "csv": {
         "observations.csv": lambda archive, _, path, __: _stream(path, observations_csv(archive)),
         "walk.csv": lambda _, points, path, __: _stream(path, walk_csv(points)),
+        "summary.csv": lambda archive, _, path, __: _stream(path, summary_csv(archive)),
     },
     "json": {},
-    "parquet": {},
+    "parquet": {"summary.parquet": lambda archive, _, path, __: pq.write_table(summary_table(archive), path)},
     "xlsx": {"workbook.xlsx": lambda archive, points, path, _: write_workbook(archive, points, path)},
     "pdf": {
         "report.pdf": lambda archive, points, path, paper: _stream(path, [pdf(archive, points, paper)]),

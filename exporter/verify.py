@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from experiments.planning import digest as digest_of
 from exporter import document, formats, manifest
@@ -23,6 +24,7 @@ from exporter.estimates import estimates
 from exporter.fold import Fold
 from exporter.observations import SCHEMA
 from exporter.records import TableError, batches, check_columns
+from exporter.summary import summary_table
 from exporter.walk import thinned
 
 _MOST_REASONS: Final = 50
@@ -200,12 +202,16 @@ def _derived(archive: Archive, folder: Path) -> Iterator[str]:
     made = {
         "observations.csv": formats.observations_csv(archive),
         "walk.csv": formats.walk_csv(thinned(archive)),
+        "summary.csv": formats.summary_csv(archive),
         "table.tex": formats.table_tex(archive),
         "references.bib": formats.references_bib(archive),
     }
     for name, chunks in made.items():
         if (folder / name).exists() and (line := _first_difference(folder / name, chunks)) is not None:
             yield f"{name}: line {line} is not that of the archive"
+    numbers = folder / "summary.parquet"
+    if numbers.exists() and not pq.read_table(numbers).equals(summary_table(archive)):
+        yield f"{numbers.name}: not the numbers of the archive"
 
 
 def _first_difference(path: Path, chunks: Iterable[bytes]) -> int | None:

@@ -289,7 +289,7 @@ class Client:
         return self._plain(events.Cancel, experiment_id, reason, **options)
 
     def retry(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:
-        """Return the reply to a `retry`: a run that failed or stalled is tried again."""
+        """Return the reply to a `retry`: a run that ended is tried once more."""
         return self._plain(events.Retry, experiment_id, reason, **options)
 
     def hold(self, experiment_id: str, *, reason: str | None = None, **options: Any) -> events.Reply:

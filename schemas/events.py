@@ -72,7 +72,7 @@ class Cancel(Command, frozen=True, kw_only=True, tag="cancel"):
 
 
 class Retry(Command, frozen=True, kw_only=True, tag="retry"):
-    """Try a run again that failed or stalled: a new run, linked to it."""
+    """Try a run that ended once more: a new run, linked to it."""
 
 
 class Hold(Command, frozen=True, kw_only=True, tag="hold"):

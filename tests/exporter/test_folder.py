@@ -15,8 +15,9 @@ from tests.exporter.runs import FORMATS, Run
 STEPS = (
     *(f"{done} {name}" for name in ("observations.parquet", "experiment.json", "observations.csv", "walk.csv")
       for done in ("written", "flushed")),
-    *(f"{done} {name}" for name in ("workbook.xlsx", "report.pdf", "table.tex", "references.bib")
+    *(f"{done} {name}" for name in ("summary.csv", "summary.parquet", "workbook.xlsx", "report.pdf")
       for done in ("written", "flushed")),
+    *(f"{done} {name}" for name in ("table.tex", "references.bib") for done in ("written", "flushed")),
     "manifest", "folder", "renamed", "parent",
 )  # fmt: skip
 
@@ -98,5 +99,6 @@ def test_a_run_is_numbered_from_1() -> None:
 def test_only_the_formats_asked_for_are_written_beside_the_proof(h1_run: Run, tmp_path: Path) -> None:
     folder = h1_run.published(tmp_path, ("csv",))
     names = {path.name for path in folder.iterdir()}
-    assert names == {"experiment.json", "manifest.json", "observations.csv", "observations.parquet", "walk.csv"}
+    proof = {"experiment.json", "manifest.json", "observations.parquet"}
+    assert names == {*proof, "observations.csv", "summary.csv", "walk.csv"}
     assert verify(folder).ok

@@ -77,6 +77,9 @@ def test_n_llr_p_estimate_and_interval_are_the_same_in_every_format(h1_folder: P
     assert [document["estimates"]["median_unbiased"], *document["estimates"]["interval"]] == [
         numbers[key] for key in ("median_unbiased_estimate", "interval_lower", "interval_upper")
     ]
+    for table in (pd.read_csv(h1_folder / "summary.csv"), pd.read_parquet(h1_folder / "summary.parquet")):
+        exact = dict(zip(table["key"], table["value"], strict=True))
+        assert {key: exact[key] for key in SAME} == {key: numbers[key] for key in SAME}
     sheet = openpyxl.load_workbook(h1_folder / "workbook.xlsx")["summary"]
     cells = {row[0].value: row[1].value for row in sheet.iter_rows() if len(row) > 1}
     tex = (h1_folder / "table.tex").read_text().replace("$-$", "-").replace("\\%", "%").replace("&", " ")

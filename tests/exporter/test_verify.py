@@ -17,7 +17,7 @@ from tests.exporter.runs import FORMATS, Run, bits, decided, definition, records
 
 FILES = (
     "experiment.json", "manifest.json", "observations.csv", "observations.parquet", "references.bib",
-    "report.pdf", "table.tex", "walk.csv", "workbook.xlsx",
+    "report.pdf", "summary.csv", "summary.parquet", "table.tex", "walk.csv", "workbook.xlsx",
 )  # fmt: skip
 
 
@@ -203,7 +203,7 @@ def test_a_change_in_the_document_is_found_though_the_hashes_agree(copy: Path, c
     assert any(expected in reason for reason in found.reasons), found.reasons
 
 
-@pytest.mark.parametrize("name", ["observations.csv", "walk.csv", "table.tex", "references.bib"])
+@pytest.mark.parametrize("name", ["observations.csv", "walk.csv", "summary.csv", "table.tex", "references.bib"])
 def test_a_changed_cell_of_a_text_file_is_found_though_the_hashes_agree(copy: Path, name: str) -> None:
     lines = (copy / name).read_bytes().split(b"\n")
     lines[20] = lines[20][:-2] + b"2" + lines[20][-1:]

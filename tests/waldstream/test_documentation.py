@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from exporter.formats import FILES, files_of
+from exporter.observations import COLUMNS
 from schemas.metrics import METRICS
 from schemas.topics import Topics
 from tests.waldstream.installation import System, until
@@ -33,6 +35,8 @@ def test_the_generated_parts_are_up_to_date(page: Path) -> None:
         *Settings.model_fields,
         *(topic.name for topic in Topics().all()),
         *(metric.name for metric in METRICS),
+        *files_of(FILES),
+        *COLUMNS,
     ],
 )
 def test_everything_that_exists_is_on_a_page(name: str) -> None:

@@ -66,7 +66,7 @@ def stop(experiment_id: Id, reason: Reason = None, json: Json = False) -> None:
 
 @app.command(rich_help_panel="Experiments")
 def retry(experiment_id: Id, reason: Reason = None, json: Json = False) -> None:
-    """Try a run again that failed or stalled: a new run, linked to it."""
+    """Try a run that ended once more: a new run, linked to it."""
     with client() as connection:
         answer(connection.retry(experiment_id, reason=reason), json)
 
