@@ -7,7 +7,7 @@ the design from the stored thresholds and never solve again.
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -78,7 +78,10 @@ def solve(definition: ExperimentDefinition) -> Solution:
     """
     stored = definition.stored()
     parts = rfc8785.dumps({part: stored[part] for part in ("model", "errors", "stop")})
-    lower, upper, certificate = _solved(parts)
+    try:
+        lower, upper, certificate = _solved(parts)
+    except sprt.TooCostlyError as error:
+        raise sprt.TooCostlyError(f"{error}; thresholds 'wald' and 'ville' need no computation") from None
     return Solution(
         definition=stored,
         design_digest=hashlib.sha256(parts).hexdigest(),
@@ -94,8 +97,27 @@ def _solved(parts: bytes) -> tuple[float | None, float | None, str]:
     """Return thresholds and certificate (JSON) of a design, given as the canonical JSON of its three parts."""
     definition = ExperimentDefinition.model_validate({"id": "design", **json.loads(parts)})
     design = _design(definition, definition.errors.thresholds)
-    certificate = _plain(asdict(design.certificate) | {"planned": _planned(design), "warnings": list(cautions(design))})
-    return _finite(design.lower), _finite(design.upper), json.dumps(certificate)
+    return _finite(design.lower), _finite(design.upper), json.dumps(_plain(_certificate(design)))
+
+
+def _certificate(design: sprt.Design) -> dict[str, Any]:
+    """Return what the design achieves; if that is too costly to compute, Wald's approximations."""
+    try:
+        return asdict(design.certificate) | {"planned": _planned(design), "warnings": list(cautions(design))}
+    except sprt.TooCostlyError as error:
+        warning = {"code": "not_certified", "message": f"what the design achieves is not certified: {error}"}
+        known = {field.name: None for field in fields(sprt.Certificate)} | _approximated(design)
+        return {**known, "method": "Wald's approximation, without overshoot and limit", "warnings": [warning]}
+
+
+def _approximated(design: sprt.Design) -> dict[str, Any]:
+    """Return the mean n in Wald's approximation, nothing for a two-sided design or a single line."""
+    model = design.model
+    try:
+        found = sprt.wald_characteristics(design, [model.h0, (model.h0 + model.h1) / 2, model.h1])
+    except sprt.DesignError:
+        return {"planned": {}}
+    return {"mean_n_h0": found.mean_n[0], "mean_n_h1": found.mean_n[2], "planned": {"mean_n": found.mean_n}}
 
 
 def _planned(design: sprt.Design) -> dict[str, Any]:

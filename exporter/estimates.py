@@ -35,7 +35,7 @@ def estimates(
         found = {"unavailable": {"estimate": str(error)}}
     given = {name: value for name, value in decision.estimate.items() if value is not None}
     halves = {"naive_first_half": first, "naive_second_half": second}
-    block = {**found, **given, **halves, **_arms(design, observations)}
+    block = {**found, **given, **halves, **_arms(design, observations), **_with_paused(design, observations)}
     return {name: _plain(value) for name, value in block.items()}
 
 
@@ -69,10 +69,36 @@ def _moved(design: sprt.Design, state: sprt.State, rows: pa.RecordBatch, chosen:
         total = float(values.sum() - design.model.centre * len(values))
         counts = tuple(count + round(total) for count in state.counts)
         return state._replace(n=state.n + len(values), counts=counts, sums=tuple(it + total for it in state.sums))
-    arms = pc.index_in(rows["arm"], pa.array(["a", "b"])).cast(pa.int8()).fill_null(-1).to_numpy()[chosen]
+    return _walked(design, state, values, _arms_of(rows).to_numpy()[chosen])
+
+
+def _arms_of(rows: pa.RecordBatch) -> pa.Array:
+    return pc.index_in(rows["arm"], pa.array(["a", "b"])).cast(pa.int8()).fill_null(-1)
+
+
+def _walked(
+    design: sprt.Design, state: sprt.State, values: npt.NDArray[np.float64], arms: npt.NDArray[np.int8]
+) -> sprt.State:
+    """Return the state behind all the values, whatever rule they would meet."""
     walk = design.model.walk(state, values, arms if design.model.has_arms else None, two_sided=design.is_two_sided)
     n, counts, sums, waiting = walk.at(len(values) - 1)
-    return sprt.State(n, 0.0, 0.0, counts, sums, waiting)
+    return sprt.State(n, float(walk.llr[-1]), 0.0, counts, sums, waiting)
+
+
+def _with_paused(design: sprt.Design, observations: Observations) -> dict[str, float | None]:
+    """Return log-likelihood ratio and naive estimate had the values left out while paused been applied too."""
+    state, left_out = sprt.init(design), 0
+    for chunk in observations.chunks(("n", "arm", "value", "status")):
+        is_paused = pc.and_(pc.equal(chunk["status"], "while_paused"), pc.is_valid(chunk["value"]))
+        rows = chunk.filter(pc.or_(pc.is_valid(chunk["n"]), is_paused))
+        values, arms = rows["value"].to_numpy(), _arms_of(rows).to_numpy()
+        is_allowed = sprt.acceptable(design, state, values, arms if design.model.has_arms else None)
+        if is_allowed.any():
+            state = _walked(design, state, values[is_allowed], arms[is_allowed])
+        left_out += int(pc.sum(is_paused).as_py() or 0)
+    if not left_out:
+        return {}
+    return {"llr_with_paused": state.llr, "naive_with_paused": sprt.naive_estimate(design.model, state)}
 
 
 def _arms(design: sprt.Design, observations: Observations) -> dict[str, int]:

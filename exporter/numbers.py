@@ -95,6 +95,17 @@ def _estimates(archive: Archive) -> tuple[Number, ...]:
         Number("stagewise_p", "Stagewise p", estimate.get("stagewise_p"), note=ordering),
         Number("naive_first_half", f"Naive estimate of {name}, first half", estimate.get("naive_first_half")),
         Number("naive_second_half", f"Naive estimate of {name}, second half", estimate.get("naive_second_half")),
+        Number(
+            "llr_with_paused",
+            "Log-likelihood ratio with what pauses left out",
+            estimate.get("llr_with_paused"),
+            "nats",
+        ),
+        Number(
+            "naive_with_paused",
+            f"Naive estimate of {name} with what pauses left out",
+            estimate.get("naive_with_paused"),
+        ),
     )
     return tuple(number for number in known if number.value is not None)
 

@@ -9,7 +9,7 @@ from sprt.certificate import Certificate
 from sprt.characteristics import Characteristics, StoppingLaw, characteristics, forecast, stopping_law
 from sprt.confidence_sequences import confidence_sequence
 from sprt.design import Design
-from sprt.errors import DesignError, ObservationError, SprtError
+from sprt.errors import DesignError, ObservationError, SprtError, TooCostlyError
 from sprt.estimate import Estimate, estimate, mean_naive_estimate
 from sprt.families import (
     FAMILIES,
@@ -64,6 +64,7 @@ __all__ = [
     "State",
     "StoppingLaw",
     "StudentT",
+    "TooCostlyError",
     "TwoArmNormal",
     "acceptable",
     "bernoulli_confidence_sequence",

@@ -52,7 +52,7 @@ def items(archive: Archive) -> tuple[Item, ...]:
             "Secondary outcomes",
             "None is controlled by this test; whatever else is read from these data is exploratory.",
         ),
-        ("Exclusions, duplicates, late data", _exclusions(archive)),
+        ("Exclusions, duplicates, late data", _exclusions(archive, by_key)),
         ("Deviations from the plan", _deviations(archive)),
         ("Early against late data", _halves(by_key)),
         ("Multiplicity", _multiplicity(archive)),
@@ -213,10 +213,18 @@ def why_not(archive: Archive, name: str) -> str:
     return printable(str(reasons.get(name) or reasons.get("estimate") or "not available for this run"))
 
 
-def _exclusions(archive: Archive) -> str:
+def _exclusions(archive: Archive, by_key: dict[str, Number]) -> str:
     counts = [f"{name.replace('_', ' ')} {archive.counts[name]}" for name in RESULTS if archive.counts.get(name)]
     found = f"Records of the run by result: {', '.join(counts) or 'none'}. Each is in the table with its status."
-    return f"{found} {_health(archive)}"
+    return f"{found}{_without_exclusions(by_key)} {_health(archive)}"
+
+
+def _without_exclusions(by_key: dict[str, Number]) -> str:
+    if "llr_with_paused" not in by_key:
+        return ""
+    at, mean = by_key["llr_with_paused"].text, by_key.get("naive_with_paused")
+    estimate = "" if mean is None else f" and the naive estimate {mean.text}"
+    return f" Had the values left out while paused been applied too, the log-likelihood ratio were {at} nats{estimate}."
 
 
 def _health(archive: Archive) -> str:

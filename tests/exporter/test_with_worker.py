@@ -11,6 +11,8 @@ import pandas as pd
 import pytest
 from confluent_kafka import Producer
 
+import sprt
+from experiments.planning import stored_design
 from exporter import document
 from exporter.verify import verify
 from producers import reading, runner
@@ -87,6 +89,10 @@ def test_a_pause_leaves_the_same_hole_in_worker_and_archive(client: Client) -> N
     inside = table["offset"].between(begin, end - 1)
     assert (table.loc[inside, "status"] == "while_paused").all()
     assert inside.sum() == read.counts["while_paused"] >= 25
+    both = table[table["status"].isin(["applied", "while_paused"])]["value"]
+    design = stored_design(read.definition, read.design.lower, read.design.upper)
+    assert read.numbers["llr_with_paused"] == sprt.path(design, both.to_numpy())[-1]
+    assert read.numbers["naive_with_paused"] == pytest.approx(both.mean())
     reasons = [entry.event.reason for entry in read.timeline if isinstance(entry.event, events.Command)]
     assert reasons[1:] == ["bench is free", "recalibration", "calibrated"]
     paused = next(entry.event for entry in read.timeline if isinstance(entry.event, events.Paused))
