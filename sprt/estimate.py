@@ -184,7 +184,8 @@ def sequence_at(design: Design, state: State, unavailable: dict[str, str]) -> tu
                 model.name, n_a=n_a, n_b=n_b, difference=difference, sd=model.sd, alpha=alpha, t_opt=t_opt
             )
         else:
-            unavailable["confidence_sequence"] = f"there is no confidence sequence for the family {model.name.replace('_', ' ')} here"
+            family = model.name.replace("_", " ")
+            unavailable["confidence_sequence"] = f"there is no confidence sequence for the family {family} here"
             return None
     except SprtError as error:
         unavailable["confidence_sequence"] = str(error)
