@@ -50,10 +50,19 @@ class Offsets(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dispute(msgspec.Struct, frozen=True, kw_only=True):
-    """The replica's decision where it is another one than the worker's; `differences` says in words where."""
+    """The replica's decision where it is another one than the worker's; `differences` says in words where.
+
+    `parting` says between which observations the two walks part, as far as the published points tell.
+    """
 
     replica: events.Decision | None
     differences: tuple[str, ...]
+    parting: str = ""
+
+    @property
+    def in_words(self) -> tuple[str, ...]:
+        """Return all that is said about it."""
+        return (*self.differences, self.parting) if self.parting else self.differences
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,7 @@ def _exported(
     if found is None or read is None:
         problem = "the archive cannot be read"
     elif read.dispute is not None:
-        problem = "disputed: " + "; ".join(read.dispute.differences)
+        problem = "disputed: " + "; ".join(read.dispute.in_words)
     return Line(
         experiment_id=decision.experiment_id,
         run=decision.run,

@@ -1,19 +1,23 @@
 """One decided run from Kafka to its folder."""
 
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
+
+import msgspec
+from confluent_kafka import KafkaException, TopicPartition
 
 from exporter import document, formats
 from exporter.archive import Entry, decision_of, defined_of, started_of
 from exporter.collect import collect, span
 from exporter.document import DocumentError
 from exporter.folder import Progress, Written, aside, existing, publish
+from exporter.parting import parting
 from exporter.source import Range, StoppedError, committed_reader, observations
 from schemas import events
-from schemas.codecs import Resolver
+from schemas.codecs import Resolver, decode
 from schemas.topics import Topics
 
 
@@ -90,15 +94,32 @@ class Exporter:
             batches = observations(self._reader, part, decision.experiment_id, self._stop)
             topics = (self._topics.observations, self._topics.control)
             archive = collect(timeline, batches, folder / formats.TABLE, *topics, registry=self._registry)
+            if archive.dispute is not None:
+                try:
+                    told = parting(self._published_walk(started), archive.observations)
+                except (KafkaException, TimeoutError) as error:  # it explains the dispute, and must not hold it up
+                    told = f"the published walk could not be read: {error}"
+                archive = replace(archive, dispute=msgspec.structs.replace(archive.dispute, parting=told))
             go_on("folded")
             written = publish(archive, folder, self._archives, wanted, progress=go_on, paper=self._paper)
         if archive.dispute is not None:
-            return Exported(written, "disputed", archive.dispute.differences)
+            return Exported(written, "disputed", archive.dispute.in_words)
         return Exported(written, "written")
 
     def close(self) -> None:
         """Leave Kafka."""
         self._reader.close()
+
+    def _published_walk(self, started: events.Started) -> Iterator[events.WalkPoint]:
+        """Yield the points of a run's walk that are still on their topic."""
+        place = TopicPartition(self._topics.walks, started.partition or 0)
+        _, end = self._reader.get_watermark_offsets(place, timeout=60.0)
+        part = Range(place.topic, place.partition, 0, end - 1)
+        for records in observations(self._reader, part, started.experiment_id, self._stop):
+            for record in records:
+                point = decode(record.value, events.WalkPoint)
+                if point.run == started.run:
+                    yield point
 
     def _standing(self, decision: events.Decision, wanted: tuple[str, ...]) -> Written | None:
         """Return the complete archive of this very decision if there is one, and if it has the formats."""

@@ -37,7 +37,7 @@ def _summary(archive: Archive, sheet: Sheet, bold: Any) -> None:
     sheet.row([archive.title], bold)
     sheet.row([words.verdict(archive)])
     if archive.dispute is not None:
-        sheet.row(["DISPUTED: an independent replay came to another result", *archive.dispute.differences])
+        sheet.row(["DISPUTED: an independent replay came to another result", *archive.dispute.in_words])
     sheet.row([])
     sheet.row(["quantity", "value", "unit", "note"], bold)
     for number in numbers(archive):

@@ -1,5 +1,5 @@
 // A chart of lines, bands, bars and walls in data units; the server says what, the picture is made here.
-import { axis, echarts, keepDrawn, palette, percent, plain, save, tooltip, whole } from "waldstream-charts";
+import { axis, drawing, keepDrawn, palette, percent, plain, save, tooltip, whole } from "waldstream-charts";
 
 const FORMATS = { whole, percent, plain };
 const DASHES = { dashed: [6, 4], dotted: [2, 3] };
@@ -11,14 +11,17 @@ export default {
   data() {
     return { text: this.label };
   },
-  mounted() {
+  async mounted() {
     this.now = this.spec;
+    const echarts = await drawing();
+    if (this.isGone) return;
     this.chart = echarts.init(this.$refs.canvas, null, { renderer: "svg" });
     this.end = keepDrawn(this.$el, this.chart, () => this.draw());
     this.draw();
   },
   beforeUnmount() {
-    this.end();
+    this.isGone = true;
+    this.end?.();
   },
   methods: {
     show(spec, label) {
@@ -30,7 +33,7 @@ export default {
       save(this.chart, name);
     },
     draw() {
-      if (this.waiting) return;
+      if (this.waiting || !this.chart) return;
       this.waiting = requestAnimationFrame(() => {
         this.waiting = null;
         this.chart.setOption(this.options(), { notMerge: true });

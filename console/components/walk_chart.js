@@ -1,5 +1,5 @@
 // The walk between its boundaries. The server sends points and what is drawn around them; the picture is made here.
-import { axis, echarts, keepDrawn, nats, palette, save, tooltip, whole } from "waldstream-charts";
+import { axis, drawing, keepDrawn, nats, palette, save, tooltip, whole } from "waldstream-charts";
 
 const MOST_POINTS = 4000;
 
@@ -8,11 +8,13 @@ export default {
   data() {
     return { text: this.label };
   },
-  mounted() {
+  async mounted() {
     this.walk = [...this.points];
     this.around = this.frame;
     this.view = { whole: false, axis: "n", envelope: "h1" };
     this.zoom = [0, 100];
+    const echarts = await drawing();
+    if (this.isGone) return;
     this.chart = echarts.init(this.$refs.canvas, null, { renderer: "svg" });
     this.chart.on("datazoom", () => {
       const { start, end } = this.chart.getOption().dataZoom[0];
@@ -22,7 +24,8 @@ export default {
     this.draw();
   },
   beforeUnmount() {
-    this.end();
+    this.isGone = true;
+    this.end?.();
   },
   methods: {
     append(points) {
@@ -60,7 +63,7 @@ export default {
       save(this.chart, name);
     },
     draw() {
-      if (this.waiting) return;
+      if (this.waiting || !this.chart) return;
       this.waiting = requestAnimationFrame(() => {
         this.waiting = null;
         this.chart.setOption(this.options(), { notMerge: true });

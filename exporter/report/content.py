@@ -129,4 +129,4 @@ def _reproduction(archive: Archive) -> list[list[str]]:
 
 
 def _dispute(archive: Archive) -> list[str]:
-    return [] if archive.dispute is None else [printable(text) for text in archive.dispute.differences]
+    return [] if archive.dispute is None else [printable(text) for text in archive.dispute.in_words]

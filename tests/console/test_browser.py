@@ -158,6 +158,36 @@ def test_a_command_asks_for_a_reason_and_shows_the_workers_answer(page: Page, in
     expect(page.get_by_role("region", name="History")).to_contain_text("Stop rejected")
 
 
+def test_a_blinded_run_shows_no_evidence_until_it_is_unblinded_by_name_and_reason(
+    page: Page, installation: Any, own: str
+) -> None:
+    teller = installation.teller
+    story = teller.story(own, blinded=True).define().start().walk(30)
+    teller.flush()
+    page.goto(f"/experiments/{own}")
+    walk = page.get_by_role("img", name="Walk of the log-likelihood ratio")
+    evidence = page.get_by_role("region", name="Numbers").get_by_text("Log-likelihood ratio", exact=True)
+    expect(page.get_by_role("region", name="Blinded")).to_be_visible()
+    expect(page.get_by_role("region", name="Numbers")).to_contain_text("30")
+    expect(evidence).to_be_hidden()
+    expect(walk).to_be_hidden()
+
+    page.get_by_role("button", name="Unblind").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Reason").fill("safety board")
+    dialog.get_by_label("Your name").fill("ana")
+    dialog.get_by_role("button", name="Unblind").click()
+    sent = teller.next_command(own)
+    assert isinstance(sent, events.Unblind)
+    story.unblind(cause=sent.id, actor=sent.actor, reason=sent.reason)
+    _answer(teller, sent, "accepted", "unblinded")
+
+    expect(dialog).to_be_hidden()
+    expect(walk).to_be_visible()
+    expect(evidence).to_be_visible()
+    expect(page.get_by_role("region", name="History")).to_contain_text("safety board")
+
+
 def test_a_new_experiment_runs_by_one_click(page: Page, installation: Any) -> None:
     teller = installation.teller
     page.goto("/new?template=acceptance")

@@ -1,8 +1,10 @@
 """The API on the whole system: real worker, runner, exporter and projector behind it."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,12 +15,20 @@ from zipfile import ZipFile
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, expect
 
+from producers.client import Client
 from stack.ports import free_port
 from stack.process import Child
 from tests.waldstream.installation import System, installed, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+
+COIN = {
+    "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.6}},
+    "errors": {"alpha": 0.01, "beta": 0.01, "thresholds": "wald"},
+}
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,32 @@ def test_the_curl_lines_of_the_documentation_do_what_they_say(whole: Whole, tmp_
     assert kinds[:2] == ["defined", "started"]
     assert "report.pdf" in json.loads(shell(manifest))["files"]
     assert any(name.endswith("manifest.json") for name in ZipFile(tmp_path / "curl-coin.zip").namelist())
+
+
+@pytest.mark.browser
+def test_a_page_outlives_a_killed_worker_and_goes_on_by_itself(whole: Whole, browser: Browser) -> None:
+    system, name = whole.system, "outlives"
+    context = browser.new_context(base_url=whole.url)
+    page = context.new_page()
+    applied = page.get_by_role("region", name="Numbers").locator(".figure").first.locator(".value")
+    with Client(system.kafka, system.topics, actor="ana") as client:
+        with worker(whole) as doomed:
+            until(lambda: _can_command(whole.url), 120)
+            client.run({"id": name, **COIN})
+            client.observe(name, [1.0, 0.0] * 10)
+            client.flush()
+            page.goto(f"/experiments/{name}")
+            expect(applied).to_have_text("20", timeout=60_000)
+            page.evaluate("window.stillTheSamePage = true")
+            os.kill(doomed.pid, signal.SIGKILL)
+            doomed.wait(30)
+        client.observe(name, [1.0, 0.0] * 7)
+        client.flush()
+        expect(page.get_by_role("status").filter(has_text="Running")).to_be_visible()
+        with worker(whole):
+            expect(applied).to_have_text("34", timeout=60_000)
+    assert page.evaluate("window.stillTheSamePage") is True
+    context.close()
 
 
 def test_schemathesis_finds_no_breach_of_the_contract(whole: Whole) -> None:

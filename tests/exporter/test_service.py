@@ -5,13 +5,19 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 
 import httpx
 import pytest
 
+import sprt
+from experiments.planning import stored_design
 from exporter import document
+from exporter.numbers import shown
 from exporter.verify import verify
+from schemas import codecs, events
 from tests.exporter.installation import DEADLINE, Installation, measured, until
+from tests.exporter.runs import Run
 
 pytestmark = pytest.mark.stack
 
@@ -57,13 +63,45 @@ def test_a_committed_decision_is_neither_written_nor_announced_again(installatio
     assert sorted(found.experiment_id for found in installation.announced()) == ["rng-bias", "second-one"]
 
 
+def replayed(run: Run) -> list[tuple[int, float]]:
+    """Return offset and log-likelihood ratio of every observation of the run, in order."""
+    (defined,) = (it.event for it in run.timeline if isinstance(it.event, events.Defined))
+    own = list[tuple[int, float]]()
+    for record in run.records:
+        with suppress(codecs.MalformedError):
+            own.append((record.offset, codecs.decode(record.value, events.Observation).values[0]))
+    llrs = sprt.path(stored_design(defined.definition, defined.lower, defined.upper), [value for _, value in own])
+    return [(offset, float(llr)) for (offset, _), llr in zip(own, llrs, strict=True)]
+
+
 def test_another_decision_than_the_replicas_is_archived_as_disputed(installation: Installation) -> None:
     run = measured(installation)
     wrong = run.with_decision(n=run.decision.n - 1, llr=run.decision.llr - 0.1)
+    seen = replayed(run)
+    for n, off in ((1, 0.0), (12, 0.0), (40, 0.25), (60, 0.5)):
+        offset, llr = seen[n - 1]
+        point = events.WalkPoint(
+            experiment_id="rng-bias",
+            run=1,
+            n=n,
+            llr=llr + off,
+            p_value=1.0,
+            total=0.0,
+            offset=offset,
+            at=run.decision.at,
+        )
+        installation.produce(installation.topics.walks, "rng-bias", [codecs.encode_avro(point)], "rng-bias")
     with installation.exporting():
         installation.publish(wrong)
         (written,) = until(installation.announced)
     assert written.disputed
+    read = document.decoded((installation.archives / "rng-bias" / "1" / "experiment.json").read_bytes())
+    offset, llr = seen[39]
+    assert read.dispute is not None
+    assert read.dispute.parting == (
+        f"the first differing observation lies behind n = 12 and not behind n = 40: published {shown(llr + 0.25)} nats "
+        f"at offset {offset}, the replica has {shown(llr)} nats at offset {offset}"
+    )
     proof = verify(installation.archives / "rng-bias" / "1", written.manifest_digest)
     assert not proof.ok
     assert any("disputed: n: published" in reason for reason in proof.reasons)

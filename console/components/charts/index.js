@@ -1,7 +1,7 @@
 // What all charts share: numbers as people read them, the page's colours, axes in one style, and saving as a picture.
-import { echarts } from "nicegui-echart";
 
-export { echarts };
+// Draws nothing before ECharts is there, and holds up nothing else of the page until then.
+export const drawing = () => import("nicegui-echart").then(({ echarts }) => echarts);
 
 const GAP = "\u202f";
 const MINUS = "\u2212";
