@@ -189,3 +189,30 @@ def test_a_source_that_breaks_twice_leaves_three_archives(client: Client, system
     assert [read.decision.reason for read in found] == ["failed", "failed", "boundary_upper"]
     started = [next(e.event for e in read.timeline if isinstance(e.event, events.Started)) for read in found]
     assert [(it.attempt, it.retry_of) for it in started] == [(1, None), (2, 1), (3, 2)]
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(900)
+def test_hundreds_of_runs_that_close_at_once_are_each_archived_once(client: Client, system: System) -> None:
+    names = [f"many-{number:03d}" for number in range(300)]
+    for name in names:
+        client.run(definition(id=name, stop={"max_samples": 5}, export={"formats": ["csv"]}))
+    for name in names:
+        client.observe(name, [1.0, 0.0, 1.0, 0.0, 1.0])
+    client.flush()
+
+    def archived_ones() -> list[events.ArchiveWritten]:
+        found = _announced(system)
+        return found if len({it.experiment_id for it in found}) >= len(names) else []
+
+    announced = [it for it in until(archived_ones, 600) if it.experiment_id.startswith("many-")]
+    assert sorted(it.experiment_id for it in announced) == names
+    proofs = [verify(it.location, it.manifest_digest) for it in announced]
+    assert [proof.reasons for proof in proofs if not proof.ok] == []
+
+
+def _announced(system: System) -> list[events.ArchiveWritten]:
+    return [
+        codecs.decode(record.value, events.ArchiveWritten)
+        for record in reading.until_end(system.kafka, system.topics.archives, range(PARTITIONS))
+    ]
