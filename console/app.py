@@ -23,6 +23,7 @@ from console.instruments import ConsoleInstruments, Watched
 from console.model import ReadModel
 from console.orders import Orders
 from console.pages import compare, experiment, new, overview, programme, queue, sign_in
+from console.pages.rows import Rows
 from console.pages.shell import BRAND
 from console.security import Guard, is_loopback
 from console.settings import ConsoleConfig, ConsoleError
@@ -80,7 +81,7 @@ def build(config: ConsoleConfig, instruments: ConsoleInstruments | None = None) 
     model = ReadModel(config.redis_url, config.topics)
     board = Board(model)
     orders = Orders(config.kafka, config.topics, board, config.reply_seconds)
-    desk = Desk(config, model, board, orders, Solver())
+    desk = Desk(config, model, board, orders, Solver(), Rows(board))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

@@ -48,9 +48,13 @@ class Health:
 
 @dataclass(slots=True)
 class News:
-    """What changed since a page last looked; `all` means everything may have, after the board was loaded anew."""
+    """What changed since a page last looked; `all` means everything may have, after the board was loaded anew.
+
+    `documents` says that more than points of walks did.
+    """
 
     names: set[Name] = field(default_factory=set)
+    documents: bool = False
     timelines: set[str] = field(default_factory=set)
     queues: bool = False
     health: bool = False
@@ -59,6 +63,7 @@ class News:
     def add(self, other: "News") -> None:
         """Add what else changed."""
         self.names |= other.names
+        self.documents = self.documents or other.documents
         self.timelines |= other.timelines
         self.queues = self.queues or other.queues
         self.health = self.health or other.health
@@ -70,6 +75,7 @@ class News:
             return self
         return News(
             names={name for name in self.names if name[0] == experiment_id},
+            documents=self.documents and any(name[0] == experiment_id for name in self.names),
             timelines=self.timelines & {experiment_id},
             health=self.health,
             all=self.all,
@@ -211,7 +217,8 @@ class Board:
         names |= {(it.experiment_id, it.run) for it in changes.archives}
         timelines = {entry.experiment_id for entry in changes.entries}
         if names or timelines or changes.limits:
-            self._tell(News(names, timelines, queues=bool(changes.limits)))
+            documents = bool(changes.runs or changes.archives)
+            self._tell(News(names, documents, timelines, queues=bool(changes.limits)))
 
     def _answer(self, entry: TimelineEntry) -> None:
         """Hand a reply to whoever waits for it."""

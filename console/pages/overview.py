@@ -1,5 +1,6 @@
 """Overview: what runs and how close it is to a decision, what ended and why; filters live in the address."""
 
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +15,6 @@ from console.components import FilterBar, RunTable
 from console.desk import Desk
 from console.documents import ACTIVE, ENDED, RunDocument
 from console.listing import SORTS, Filter, attention, selected
-from console.pages.rows import row
 from console.pages.selection import Selection
 from console.pages.shell import follow, set_text, shell, tag
 from console.security import visitor
@@ -22,6 +22,7 @@ from console.templates import TEMPLATES
 from console.walk import thinned
 
 _PER_PAGE = 25
+_STALE_SECONDS = 5.0  # a run that falls silent tells nobody
 _SECTIONS = (
     ("active", "Active", ACTIVE),
     ("ended", "Ended", ENDED),
@@ -59,6 +60,9 @@ class Overview:
         self._page = _whole(request.query_params.get("page", "1"))
         self._sparks: dict[tuple[str, int], list[list[float]]] = {}
         self._parts: dict[str, dict[str, Any]] = {}
+        self._listed: dict[str, list[RunDocument]] = {}
+        self._active: list[RunDocument] = []
+        self._stale = 0.0
         self._selection = Selection(desk, visitor(request))
 
     async def build(self) -> None:
@@ -133,8 +137,19 @@ class Overview:
         ui.navigate.history.replace(f"/?{query}" if query else "/")
         await self._show(News(all=True))
 
-    async def _show(self, _: News) -> None:
-        """Send what differs from what the page shows."""
+    async def _show(self, news: News) -> None:
+        """Send what differs from what the page shows; points alone move no run to another place, but in some orders."""
+        board = self._board
+        moves = self._filter.state == "attention" or self._filter.sort in ("n", "nearest")
+        if news.all or news.documents or moves or time.monotonic() > self._stale:
+            self._select()
+        for kind, runs in self._listed.items():
+            await self._show_section(kind, runs)
+        self._fill("nearest", *_nearest(board, self._active))
+
+    def _select(self) -> None:
+        """Choose the runs of each section anew, and count."""
+        self._stale = time.monotonic() + _STALE_SECONDS
         board = self._board
         has_any = bool(board.runs)
         is_new = not has_any and board.health.is_loaded
@@ -142,13 +157,9 @@ class Overview:
         self._full.set_visibility(not is_new)
         set_text(self._subtitle, _summary(board))
         found = selected(board, self._filter)
-        total = 0
-        for kind, _title, states in _SECTIONS:
-            mine = [run for run in found if run.state in states]
-            total += len(mine)
-            await self._show_section(kind, mine)
-        self._none.set_visibility(total == 0 and has_any)
-        self._show_tiles()
+        self._listed = {kind: [run for run in found if run.state in states] for kind, _, states in _SECTIONS}
+        self._none.set_visibility(has_any and not any(self._listed.values()))
+        self._count()
 
     async def _show_section(self, kind: str, runs: list[RunDocument]) -> None:
         part = self._parts[kind]
@@ -156,7 +167,7 @@ class Overview:
         set_text(part["count"], numbers.count(len(runs)))
         if kind == "active":
             part["pager"].set_visibility(False)
-            part["table"].show([row(self._board, run) for run in runs[:500]])
+            part["table"].show([self._desk.rows.of(run) for run in runs[:500]])
             return
         pages = max((len(runs) - 1) // _PER_PAGE + 1, 1)
         page = min(self._page, pages)
@@ -167,7 +178,7 @@ class Overview:
         part["on"].set_visibility(page < pages)
         if kind == "ended":
             await self._fetch_sparks(shown)
-        part["table"].show([row(self._board, run) | {"spark": self._spark(run)} for run in shown])
+        part["table"].show([self._desk.rows.of(run) | {"spark": self._spark(run)} for run in shown])
 
     async def _fetch_sparks(self, runs: list[RunDocument]) -> None:
         """Read the walks of ended runs, which no longer move, once."""
@@ -184,10 +195,10 @@ class Overview:
             return [*points, [run.n, run.llr]]
         return points
 
-    def _show_tiles(self) -> None:
+    def _count(self) -> None:
         board, since = self._board, datetime.now(UTC) - timedelta(days=1)
         runs = list(board.runs.values())
-        active = [run for run in runs if run.is_active]
+        self._active = active = [run for run in runs if run.is_active]
         paused = sum(run.state == "PAUSED" for run in active)
         recent = [run for run in runs if run.decided_at is not None and run.decided_at > since]
         ends = {
@@ -197,7 +208,6 @@ class Overview:
         now = datetime.now(UTC)
         stuck = [(run, why) for run in runs if (why := attention(board, run, now))]
         self._fill("active", numbers.count(len(active)), f"{paused} paused" if paused else "none paused")
-        self._fill("nearest", *_nearest(board, active))
         self._fill(
             "decided", numbers.count(len(recent)), " · ".join(f"{n} {name}" for name, n in ends.items() if n) or "–"
         )

@@ -107,7 +107,9 @@ class ProgrammePage:
         ui.navigate.history.replace(f"/programme?{self._filter.query()}" if self._filter.q else "/programme")
         await self._show(News(all=True))
 
-    async def _show(self, _: News) -> None:
+    async def _show(self, news: News) -> None:
+        if not (news.all or news.documents):
+            return
         runs = [run for run in self._desk.board.runs.values() if self._filter.admits(run)]
         ended = programme.decided(runs)
         if ended == self._last and runs:

@@ -62,9 +62,11 @@ class QueuePage:
                 tag("code", "code left", '[schedule]\ncron = "0 9 * * mon"\ntimezone = "Europe/Vienna"\nmax_runs = 10')
         self._show(News(all=True))
         follow(self._desk.board, None, self._show)
-        ui.timer(_TICK_SECONDS, lambda: self._show(News()))
+        ui.timer(_TICK_SECONDS, lambda: self._show(News(all=True)))
 
-    def _show(self, _: News) -> None:
+    def _show(self, news: News) -> None:
+        if not (news.all or news.documents or news.queues):
+            return
         board, now = self._desk.board, datetime.now(UTC)
         found = waiting.queues(board.runs.values(), board.limits)
         if list(self._queues) != [queue.name for queue in found]:

@@ -3,8 +3,24 @@
 from typing import Any
 
 from console import numbers, wording
-from console.board import Board
-from console.documents import RunDocument
+from console.board import Board, Name
+from console.documents import LivePoint, RunDocument
+
+
+class Rows:
+    """The rows of the board's runs, each made once for all the pages that show it."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+        self._made: dict[Name, tuple[RunDocument, LivePoint | None, dict[str, Any]]] = {}
+
+    def of(self, run: RunDocument) -> dict[str, Any]:
+        """Return the run's row, the very same one until its document or its newest point is another."""
+        name = (run.experiment_id, run.run)
+        point, made = self._board.points.get(name), self._made.get(name)
+        if made is None or made[0] is not run or made[1] is not point:
+            made = self._made[name] = (run, point, row(self._board, run))
+        return made[2]
 
 
 def row(board: Board, run: RunDocument) -> dict[str, Any]:

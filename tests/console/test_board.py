@@ -1,6 +1,7 @@
 """The board hands every change to whoever watches it, from the first moment on."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import redis
@@ -31,4 +32,5 @@ def test_a_change_that_comes_while_a_watcher_fetches_what_stands_is_told_next(re
             finally:
                 following.cancel()
 
-    assert asyncio.run(story()) == {(own, 1)}
+    with ThreadPoolExecutor(1) as pool:  # this thread may have the browser's event loop
+        assert pool.submit(lambda: asyncio.run(story())).result() == {(own, 1)}
