@@ -266,7 +266,7 @@ def _command(body: dict[str, Any], who: Visitor) -> events.Command:
     kind = ORDERS.get(str(body.get("type")))
     if kind is None:
         raise _wrong("type", body.get("type"), f"allowed: {', '.join(ORDERS)}")
-    given = {"id": new_id(), "actor": "api"} | {name: value for name, value in body.items() if value is not None}
+    given = {"id": new_id(), "actor": "api"} | {name: _whole(it) for name, it in body.items() if it is not None}
     try:
         command = msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
@@ -290,6 +290,11 @@ def _command(body: dict[str, Any], who: Visitor) -> events.Command:
             detail = f"experiment.id: given {definition.id!r}; {allowed}"
             raise ApiError(409, "Invalid definition", detail, code="invalid_definition")
     return command
+
+
+def _whole(value: object) -> object:
+    """Return 3 for 3.0: to JSON Schema they are the same integer."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _wrong(field: str, given: object, allowed: str) -> ApiError:

@@ -178,7 +178,10 @@ def test_a_command_goes_to_control_and_its_reply_comes_back(
 
 
 def test_a_command_that_nobody_answers_times_out_with_its_id(api: httpx.Client, own: str) -> None:
-    answer = api.post("/commands", json={"type": "start", "experiment_id": own, "id": "c-9"})
+    version = 7.0  # as good an integer to JSON Schema as 7
+    answer = api.post(
+        "/commands", json={"type": "start", "experiment_id": own, "id": "c-9", "expected_version": version}
+    )
 
     assert answer.status_code == 504
     assert answer.json()["command_id"] == "c-9"
