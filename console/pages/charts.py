@@ -4,6 +4,7 @@ import asyncio
 import time
 from typing import Any, Final
 
+from nicegui import Client, background_tasks, ui
 from nicegui.element import Element
 
 from console import inspection, numbers, wording
@@ -109,6 +110,8 @@ class SideCharts:
     def __init__(self, run: RunDocument) -> None:
         self._name = f"{run.experiment_id}-{run.run}"
         self._shown_at = 0.0
+        self._wanted: tuple[RunDocument, Points, dict[str, Any]] | None = None
+        self._task: asyncio.Task[None] | None = None
         self._shown: tuple[int, str] | None = None
         self._plots: dict[str, tuple[Element, Plot, Element]] = {}
         with tag("div", "thirds"):
@@ -132,8 +135,21 @@ class SideCharts:
     def _save(self, key: str) -> None:
         self._plots[key][1].save(f"{self._name}-{key}.svg")
 
-    async def show(self, run: RunDocument, walk: Points, certificate: dict[str, Any]) -> None:
-        """Draw again what changed, unless it was drawn a moment ago."""
+    def show(self, run: RunDocument, walk: Points, certificate: dict[str, Any]) -> None:
+        """Have drawn again what changed, behind the rest of the page: intervals take a moment to compute."""
+        self._wanted = (run, walk, certificate)
+        if self._task is None or self._task.done():
+            self._task = background_tasks.create(self._follow(ui.context.client), name="side charts")
+
+    async def _follow(self, client: Client) -> None:
+        """Draw what is wanted until nothing newer is."""
+        while self._wanted is not None and not client.is_deleted:
+            wanted, self._wanted = self._wanted, None
+            with client:
+                await self._draw(*wanted)
+
+    async def _draw(self, run: RunDocument, walk: Points, certificate: dict[str, Any]) -> None:
+        """Draw, unless it was done a moment ago."""
         n = run.n if run.n is not None else (int(walk["n"][-1]) if len(walk) else 0)
         now = time.monotonic()
         is_over = run.outcome is not None

@@ -155,7 +155,7 @@ class ExperimentPage:
         if not is_blind:
             self._walk_card.show(run, self._walk)
             certificate = self._defined.certificate if self._defined is not None else {}
-            await self._charts.show(run, self._walk, certificate)
+            self._charts.show(run, self._walk, certificate)
             self._outlook.show(run, point, rate(self._walk))
         decision = None
         if run.outcome is not None:
