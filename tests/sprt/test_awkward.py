@@ -21,6 +21,7 @@ KNOWN = [
     Case("Bernoulli", (0.999999, 0.9), True, "wald", {}, (0.05, 0.1)),
     Case("Bernoulli", (1e-12, 1e-3), True, "exact", {}, (0.05, 0.1)),
     Case("Bernoulli", (1e-9, 2e-9), False, "exact", {"max_n": 10**6, "at_limit": "midpoint"}, (0.05, 0.1)),
+    Case("Normal", (0.0, 1e6, 1.0), True, "ville", {"p_value": 0.01, "min_n": 50}, (0.05, 0.1)),
     Case("Exponential", (1e12, 1.5e12), True, "ville", {"max_n": 10**6, "p_value": 0.01}, (0.45, 0.5)),
 ]
 
