@@ -126,7 +126,7 @@ def look_by_look(process: Process[D], start: int, *, touched: bool, rest: Rest[D
                 return whole
         spend(process.cost * PER_LOOK + PER_NODE * (plain.node.shape[0] + met.node.shape[0]))
         alive = float((process.total(plain) + process.total(met)).max())
-        if n >= first and patient.is_over(alive, n):  # before that nothing has ended: what is gone is too far out to see
+        if n >= first and patient.is_over(alive, n):  # before, none has ended: it is out of sight
             return ledger.finish()
 
 
