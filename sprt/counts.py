@@ -132,10 +132,10 @@ def step(window: Window, increments: list[Increment], top: int | None) -> Window
     width = window.mass.shape[1] + max(widths) - 1
     if top is not None:
         width = min(width, max(top - base + 1, 1))
-
-    spend(PER_STEP * len(increments) + PER_PRODUCT * window.mass.size * max(one.pmf.shape[0] for one in increments))
+    longest = max(one.pmf.shape[0] for one in increments)
 
     def convolve(mass: FloatArray) -> FloatArray:
+        spend(PER_STEP * len(increments) + PER_PRODUCT * mass.size * longest)
         after = np.zeros((mass.shape[0], width))
         for k, one in enumerate(increments):
             skip = one.offset - offset

@@ -18,7 +18,7 @@ import numpy as np
 import sprt
 from sprt import Design, Family, PairedBernoulli, SprtError
 
-SECONDS = 60  # of the processor: what takes so long would not have ended; a core shared with others counts slowly
+SECONDS = 15  # of the processor, for one question; a loaded machine lengthens these too
 MEMORY = 4 << 30
 MILLION = 10**6
 
