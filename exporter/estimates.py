@@ -87,18 +87,21 @@ def _walked(
 
 def _with_paused(design: sprt.Design, observations: Observations) -> dict[str, float | None]:
     """Return log-likelihood ratio and naive estimate had the values left out while paused been applied too."""
-    state, left_out = sprt.init(design), 0
-    for chunk in observations.chunks(("n", "arm", "value", "status")):
-        is_paused = pc.and_(pc.equal(chunk["status"], "while_paused"), pc.is_valid(chunk["value"]))
-        rows = chunk.filter(pc.or_(pc.is_valid(chunk["n"]), is_paused))
+    columns = ("n", "arm", "value", "status")
+    if not any(pc.any(_is_left_out(chunk)).as_py() for chunk in observations.chunks(columns[2:])):
+        return {}  # as for nearly every run: nothing is folded once more
+    state = sprt.init(design)
+    for chunk in observations.chunks(columns):
+        rows = chunk.filter(pc.or_(pc.is_valid(chunk["n"]), _is_left_out(chunk)))
         values, arms = rows["value"].to_numpy(), _arms_of(rows).to_numpy()
         is_allowed = sprt.acceptable(design, state, values, arms if design.model.has_arms else None)
         if is_allowed.any():
             state = _walked(design, state, values[is_allowed], arms[is_allowed])
-        left_out += int(pc.sum(is_paused).as_py() or 0)
-    if not left_out:
-        return {}
     return {"llr_with_paused": state.llr, "naive_with_paused": sprt.naive_estimate(design.model, state)}
+
+
+def _is_left_out(chunk: pa.RecordBatch) -> pa.Array:
+    return pc.and_(pc.equal(chunk["status"], "while_paused"), pc.is_valid(chunk["value"]))
 
 
 def _arms(design: sprt.Design, observations: Observations) -> dict[str, int]:

@@ -10,7 +10,7 @@ import msgspec
 from confluent_kafka import KafkaException, TopicPartition
 
 from exporter import document, formats
-from exporter.archive import Entry, decision_of, defined_of, started_of
+from exporter.archive import Archive, Entry, decision_of, defined_of, started_of
 from exporter.collect import collect, span
 from exporter.document import DocumentError
 from exporter.folder import Progress, Written, aside, existing, publish
@@ -95,10 +95,7 @@ class Exporter:
             topics = (self._topics.observations, self._topics.control)
             archive = collect(timeline, batches, folder / formats.TABLE, *topics, registry=self._registry)
             if archive.dispute is not None:
-                try:
-                    told = parting(self._published_walk(started), archive.observations)
-                except (KafkaException, TimeoutError) as error:  # it explains the dispute, and must not hold it up
-                    told = f"the published walk could not be read: {error}"
+                told = self._parting(started, archive)
                 archive = replace(archive, dispute=msgspec.structs.replace(archive.dispute, parting=told))
             go_on("folded")
             written = publish(archive, folder, self._archives, wanted, progress=go_on, paper=self._paper)
@@ -109,6 +106,13 @@ class Exporter:
     def close(self) -> None:
         """Leave Kafka."""
         self._reader.close()
+
+    def _parting(self, started: events.Started, archive: Archive) -> str:
+        """Return where worker and replica part; what cannot be read is said, since it must not hold up the archive."""
+        try:
+            return parting(self._published_walk(started), archive.observations)
+        except (KafkaException, TimeoutError) as error:
+            return f"the published walk could not be read: {error}"
 
     def _published_walk(self, started: events.Started) -> Iterator[events.WalkPoint]:
         """Yield the points of a run's walk that are still on their topic."""

@@ -212,6 +212,14 @@ def test_a_changed_cell_of_a_text_file_is_found_though_the_hashes_agree(copy: Pa
     assert verify(copy).reasons == (f"{name}: line 21 is not that of the archive",)
 
 
+def test_a_changed_number_of_the_parquet_summary_is_found_though_the_hashes_agree(copy: Path) -> None:
+    table = pq.read_table(copy / "summary.parquet")
+    numbers = [2 * value if value is not None else None for value in table["value"].to_pylist()]
+    pq.write_table(table.set_column(2, table.schema.field("value"), [numbers]), copy / "summary.parquet")
+    mended(copy)
+    assert verify(copy).reasons == ("summary.parquet: not the numbers of the archive",)
+
+
 def test_a_manifest_of_another_run_is_found(copy: Path) -> None:
     read, _ = manifest.read(copy)
     (copy / manifest.NAME).write_bytes(manifest.encoded(manifest.Manifest(**{**_fields(read), "run": 2})))
