@@ -118,6 +118,15 @@ class Scene:
         stop(supervised.look())
         return self.judged(repeats)
 
+    def must_outlive_kills(self, records: int, repeats: int = REPEATS) -> None:
+        """Kill a worker whenever it has counted so many records, again and again; fail unless all is exact."""
+        with self.running():
+            for _ in range(repeats):
+                worker = self.start()
+                self.grown(records)
+                kill(worker)
+        self.must_be_exact(repeats)
+
     def judged(self, repeats: int, acknowledged: int | None = -1) -> Verdict:
         """Judge what is committed now, and note the verdict; -1 stands for what the workload has acknowledged."""
         verdict = judge(self.installation, self.workload.acknowledged if acknowledged == -1 else acknowledged)

@@ -24,12 +24,7 @@ _MIB = 1024 * 1024
 )
 def test_a_worker_bent_and_killed_changes_nothing(scene: Scenes, bent: str, name: str, amount: int) -> None:
     play = scene(name, seed=61, prepare=[f"tests.faults.bending:{bent}"])
-    with play.running():
-        for _ in range(REPEATS):
-            worker = play.start()
-            play.grown(amount)
-            kill(worker)
-    play.must_be_exact(REPEATS)
+    play.must_outlive_kills(amount)
 
 
 def test_an_agent_slower_than_the_group_allows_changes_nothing(scene: Scenes) -> None:
@@ -56,12 +51,7 @@ def test_a_batch_lost_between_reader_and_step_ends_the_worker_and_changes_nothin
 def test_one_experiment_with_nearly_all_records_changes_nothing(scene: Scenes) -> None:
     load = {"hot": 0.99, "rate": 1500, "commands": 0.5}
     play = scene("18 one experiment gets 99 % of the records, worker killed", seed=64, load=load)
-    with play.running():
-        for _ in range(REPEATS):
-            worker = play.start()
-            play.grown(300)
-            kill(worker)
-    play.must_be_exact(REPEATS)
+    play.must_outlive_kills(300)
 
 
 def test_very_many_experiments_change_nothing(ground: Ground, scene: Scenes) -> None:
@@ -69,13 +59,7 @@ def test_very_many_experiments_change_nothing(ground: Ground, scene: Scenes) -> 
     play = scene(
         f"18 {experiments} experiments, worker killed", seed=65, load={"experiments": experiments, "rate": 1500}
     )
-    repeats = max(1, REPEATS // 4)
-    with play.running():
-        for _ in range(repeats):
-            worker = play.start()
-            play.grown(1000)
-            kill(worker)
-    play.must_be_exact(repeats)
+    play.must_outlive_kills(1000, max(1, REPEATS // 4))
 
 
 def test_a_soak_changes_nothing_and_needs_no_more_memory_with_time(scene: Scenes) -> None:

@@ -25,12 +25,7 @@ def test_cold_recoveries_from_a_state_compacted_under_load_change_nothing(scene:
     installation, topic = play.installation, play.installation.topics.state
     compaction = {"min_compaction_lag_ms": "0", "min_cleanable_dirty_ratio": "0.001", "segment_ms": "500"}
     configure(installation.kafka, topic, **compaction)
-    with play.running():
-        for _ in range(REPEATS):
-            worker = play.start()
-            play.grown(100)
-            kill(worker)
-    play.must_be_exact(REPEATS)
+    play.must_outlive_kills(100)
     eyes = installation.consumer()
     ends = sum(high for _, high in installation.bounds(eyes, topic).values())
     eyes.close()
@@ -74,12 +69,7 @@ def test_rows_of_a_newer_program_are_not_guessed(scene: Scenes, monkeypatch: pyt
 def test_every_position_ever_committed_agrees_with_the_records_counted(scene: Scenes) -> None:
     play = scene("20 positions against counts at every commit, worker killed", seed=54)
     installation = play.installation
-    with play.running():
-        for _ in range(REPEATS):
-            worker = play.start()
-            play.grown(100)
-            kill(worker)
-    play.must_be_exact(REPEATS)
+    play.must_outlive_kills(100)
     log = by_partition(installation, installation.topics.observations)
     offsets = {partition: [it.offset() or 0 for it in messages] for partition, messages in log.items()}
     commits = [it for it in installation.read(installation.topics.state) if it.key() == POSITION_KEY]
