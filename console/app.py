@@ -23,8 +23,8 @@ from console.instruments import ConsoleInstruments, Watched
 from console.model import ReadModel
 from console.orders import Orders
 from console.pages import compare, experiment, new, overview, programme, queue, sign_in
-from console.pages.rows import Rows
 from console.pages.shell import BRAND
+from console.rows import Rows
 from console.security import Guard, is_loopback
 from console.settings import ConsoleConfig, ConsoleError
 from console.solver import Solver

@@ -50,7 +50,7 @@ class Health:
 class News:
     """What changed since a page last looked; `all` means everything may have, after the board was loaded anew.
 
-    `documents` says that more than points of walks did.
+    `documents` tells readers of all experiments that more than points of walks did.
     """
 
     names: set[Name] = field(default_factory=set)
@@ -75,7 +75,6 @@ class News:
             return self
         return News(
             names={name for name in self.names if name[0] == experiment_id},
-            documents=self.documents and any(name[0] == experiment_id for name in self.names),
             timelines=self.timelines & {experiment_id},
             health=self.health,
             all=self.all,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from console.board import Board
 from console.model import ReadModel
 from console.orders import Orders
-from console.pages.rows import Rows
+from console.rows import Rows
 from console.settings import ConsoleConfig
 from console.solver import Solver
 

@@ -52,7 +52,7 @@ class RunTable(Element, component="run_table.js"):
     kind
         `active`, `ended` or `waiting`: which columns it has.
     rows
-        What `console.pages.rows` makes of runs.
+        What `console.rows` makes of runs.
     label
         What the list is, for those who do not see it.
     on_pick

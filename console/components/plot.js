@@ -1,5 +1,5 @@
 // A chart of lines, bands, bars and walls in data units; the server says what, the picture is made here.
-import { axis, drawing, keepDrawn, palette, percent, plain, save, tooltip, whole } from "waldstream-charts";
+import { axis, drawn, palette, percent, plain, tooltip, whole } from "waldstream-charts";
 
 const FORMATS = { whole, percent, plain };
 const DASHES = { dashed: [6, 4], dotted: [2, 3] };
@@ -7,37 +7,19 @@ const DASHES = { dashed: [6, 4], dotted: [2, 3] };
 const MARKS = ["circle", "triangle", "rect", "diamond", "pin", "arrow", "roundRect", "circle"];
 
 export default {
+  mixins: [drawn],
   props: { spec: Object, label: String },
   data() {
     return { text: this.label };
   },
-  async mounted() {
+  mounted() {
     this.now = this.spec;
-    const echarts = await drawing();
-    if (this.isGone) return;
-    this.chart = echarts.init(this.$refs.canvas, null, { renderer: "svg" });
-    this.end = keepDrawn(this.$el, this.chart, () => this.draw());
-    this.draw();
-  },
-  beforeUnmount() {
-    this.isGone = true;
-    this.end?.();
   },
   methods: {
     show(spec, label) {
       this.now = spec;
       this.text = label;
       this.draw();
-    },
-    save(name) {
-      save(this.chart, name);
-    },
-    draw() {
-      if (this.waiting || !this.chart) return;
-      this.waiting = requestAnimationFrame(() => {
-        this.waiting = null;
-        this.chart.setOption(this.options(), { notMerge: true });
-      });
     },
     band(color, { tone, low, high }) {
       const shared = { type: "line", stack: `band ${tone}`, silent: true, showSymbol: false, animation: false, lineStyle: { width: 0 } };

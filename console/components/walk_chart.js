@@ -1,31 +1,19 @@
 // The walk between its boundaries. The server sends points and what is drawn around them; the picture is made here.
-import { axis, drawing, keepDrawn, nats, palette, save, tooltip, whole } from "waldstream-charts";
+import { axis, drawn, nats, palette, tooltip, whole } from "waldstream-charts";
 
 const MOST_POINTS = 4000;
 
 export default {
+  mixins: [drawn],
   props: { points: Array, frame: Object, label: String },
   data() {
     return { text: this.label };
   },
-  async mounted() {
+  mounted() {
     this.walk = [...this.points];
     this.around = this.frame;
     this.view = { whole: false, axis: "n", envelope: "h1" };
     this.zoom = [0, 100];
-    const echarts = await drawing();
-    if (this.isGone) return;
-    this.chart = echarts.init(this.$refs.canvas, null, { renderer: "svg" });
-    this.chart.on("datazoom", () => {
-      const { start, end } = this.chart.getOption().dataZoom[0];
-      this.zoom = [start, end];
-    });
-    this.end = keepDrawn(this.$el, this.chart, () => this.draw());
-    this.draw();
-  },
-  beforeUnmount() {
-    this.isGone = true;
-    this.end?.();
   },
   methods: {
     append(points) {
@@ -59,14 +47,10 @@ export default {
       this.zoom = closer ? [Math.min(start + (end - start) / 2, 98), end] : [0, 100];
       this.draw();
     },
-    save(name) {
-      save(this.chart, name);
-    },
-    draw() {
-      if (this.waiting || !this.chart) return;
-      this.waiting = requestAnimationFrame(() => {
-        this.waiting = null;
-        this.chart.setOption(this.options(), { notMerge: true });
+    begun() {
+      this.chart.on("datazoom", () => {
+        const { start, end } = this.chart.getOption().dataZoom[0];
+        this.zoom = [start, end];
       });
     },
     range() {

@@ -21,8 +21,8 @@ from console.pages.commands import ALLOWED, COMMANDS, KINDS, SAID
 from console.pages.figures import Figures, rate
 from console.pages.health import HealthCard
 from console.pages.outlook import OutlookCard
-from console.pages.rows import address
 from console.pages.shell import follow, set_classes, set_text, shell, tag
+from console.rows import address
 from console.security import Visitor, visitor
 from console.walk import Points
 from schemas import events

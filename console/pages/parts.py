@@ -9,8 +9,8 @@ from nicegui import ui
 from console import numbers, wording
 from console.documents import RunDocument, TimelineEntry
 from console.downloads import files
-from console.pages.rows import address
 from console.pages.shell import tag
+from console.rows import address
 from console.settings import ConsoleConfig
 from schemas import events
 

@@ -12,8 +12,8 @@ from console.components import DataTable, FilterBar, Plot
 from console.desk import Desk
 from console.documents import RunDocument
 from console.listing import Filter
-from console.pages.rows import address
 from console.pages.shell import follow, set_text, shell, tag
+from console.rows import address
 
 _SHOWN = 25
 _LEDGER = [

@@ -10,8 +10,8 @@ from console.board import News
 from console.components import DataTable
 from console.desk import Desk
 from console.documents import RunDocument
-from console.pages.rows import address
 from console.pages.shell import follow, set_text, shell, tag
+from console.rows import address
 
 _WAITS = [
     {"name": "Experiment"},

@@ -1,7 +1,33 @@
 // What all charts share: numbers as people read them, the page's colours, axes in one style, and saving as a picture.
 
-// Draws nothing before ECharts is there, and holds up nothing else of the page until then.
-export const drawing = () => import("nicegui-echart").then(({ echarts }) => echarts);
+// What a component with a canvas, `options` and perhaps `begun` has in common with the others: it draws nothing before
+// ECharts is there, and holds up nothing else of the page until then.
+export const drawn = {
+  async mounted() {
+    const { echarts } = await import("nicegui-echart");
+    if (this.isGone) return;
+    this.chart = echarts.init(this.$refs.canvas, null, { renderer: "svg" });
+    this.begun?.();
+    this.end = keepDrawn(this.$el, this.chart, () => this.draw());
+    this.draw();
+  },
+  beforeUnmount() {
+    this.isGone = true;
+    this.end?.();
+  },
+  methods: {
+    save(name) {
+      save(this.chart, name);
+    },
+    draw() {
+      if (this.waiting || !this.chart) return;
+      this.waiting = requestAnimationFrame(() => {
+        this.waiting = null;
+        this.chart.setOption(this.options(), { notMerge: true });
+      });
+    },
+  },
+};
 
 const GAP = "\u202f";
 const MINUS = "\u2212";
@@ -52,7 +78,7 @@ export function tooltip(color, font, formatter) {
 }
 
 // Draws once per frame, again when the size or the theme changes; returns what ends it.
-export function keepDrawn(element, chart, draw) {
+function keepDrawn(element, chart, draw) {
   const sizes = new ResizeObserver(() => {
     chart.resize();
     draw();
@@ -75,7 +101,7 @@ function download(address, name) {
 }
 
 // Saves the chart as it stands, on the page's background: SVG as it is, PNG at three times the size of the screen.
-export async function save(chart, name) {
+async function save(chart, name) {
   const background = palette()("surface");
   const address = chart.getDataURL({ type: "svg", backgroundColor: background });
   if (name.endsWith(".svg")) return download(address, name);
