@@ -28,6 +28,7 @@ Bools = npt.NDArray[np.bool_]
 
 _EXACT: Final = 2.0**52  # up to here sums of integers are exact as floats
 _LARGEST: Final = 2.0**31  # the sum of a batch of these is exact
+_LONGEST: Final = 2**44  # half a year in one batch: a clock that was set, not one that runs
 _NEVER: Final = np.iinfo(np.int64).max
 _NONE_DUE: Final[list[int]] = []
 
@@ -191,8 +192,9 @@ def _loud_records(groups: _Groups, batch: ObservationBatch) -> Bools:
     loud |= (numbered != numbered[head]) | (numbered & ~follows)
     loud[1:] |= (groups.timestamp[1:] < groups.timestamp[:-1]) & (groups.of[1:] == groups.of[:-1])
     heard = np.array([it.hot.last_applied for it in groups.experiments])
-    went_back: Bools = groups.timestamp[groups.begin] < heard
-    return went_back | np.logical_or.reduceat(loud, groups.begin)
+    first, last = groups.timestamp[groups.begin], groups.timestamp[groups.end - 1]
+    odd: Bools = (first < heard) | (last - first > _LONGEST)
+    return odd | np.logical_or.reduceat(loud, groups.begin)
 
 
 def _good_values(groups: _Groups) -> Bools:
@@ -242,24 +244,38 @@ def _near_a_rule(groups: _Groups, walks: _Walks) -> Bools:
     return near
 
 
+class _Growing:
+    """A column that grows record by record within each of some groups: where in a group it reaches a value."""
+
+    def __init__(self, groups: _Groups, column: Ints, of_these: Ints) -> None:
+        self._begins = column[groups.begin]
+        since = np.zeros(len(groups.begin), np.int64)
+        since[of_these] = column[groups.end[of_these] - 1] - self._begins[of_these]
+        self._width = int(since.max()) + 2
+        grown = np.minimum(np.maximum(column - self._begins[groups.of], 0), since[groups.of])  # nothing in the others
+        self._keys = groups.of * self._width + grown
+
+    def reaches(self, at_least: Ints, g: Ints) -> Ints:
+        """Return the place of the first record of each group g that reaches its value, the group's end if none does."""
+        grown = np.clip(at_least - self._begins[g], 0, self._width - 1)
+        places: Ints = np.searchsorted(self._keys, g * self._width + grown)
+        return places
+
+
 def _due(groups: _Groups, quiet: list[int]) -> dict[int, list[int]]:
     """Return after which records (by their place in the groups) points are due, by the rule of `points`."""
     dues: dict[int, list[int]] = {}
     active = np.array(quiet, np.int64)
     last_n = np.array([it.hot.last_point_n for it in groups.experiments])
     last_at = np.array([it.hot.last_point_at for it in groups.experiments])
+    reached, timestamp = _Growing(groups, groups.reached, active), _Growing(groups, groups.timestamp, active)
     while len(active):
-        sizes = (groups.end - groups.begin)[active]
-        ends = np.cumsum(sizes)
-        places = np.arange(int(ends[-1])) + np.repeat(groups.begin[active] - (ends - sizes), sizes)
-        of = np.repeat(np.arange(len(active)), sizes)
-        n, at = last_n[active], last_at[active]
-        reached = groups.reached[places]
-        is_due = reached >= (n * points.GROWTH)[of]
-        is_due |= (groups.timestamp[places] >= (at + points.INTERVAL)[of]) & (reached > n[of])
-        number = sizes - np.add.reduceat(is_due, ends - sizes, dtype=np.int64)  # from some record on all are due
-        has = number < sizes
-        active, places = active[has], (groups.begin[active] + number)[has]
+        n = last_n[active]
+        by_growth = reached.reaches(np.ceil(n * points.GROWTH).astype(np.int64), active)
+        by_time = timestamp.reaches(last_at[active] + points.INTERVAL, active)
+        places = np.minimum(by_growth, np.maximum(by_time, reached.reaches(n + 1, active)))
+        has = places < groups.end[active]
+        active, places = active[has], places[has]
         last_n[active], last_at[active] = groups.reached[places], groups.timestamp[places]
         for g, place in zip(active.tolist(), places.tolist(), strict=True):
             dues.setdefault(g, []).append(place)

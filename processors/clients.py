@@ -16,6 +16,7 @@ from confluent_kafka import Consumer, KafkaError, Producer
 #: A record's value as the log takes it, state rows included; what is larger never reaches a producer.
 _LARGEST_MESSAGE = 4 * 1024 * 1024
 _TRANSACTION_TIMEOUT_MS = 30_000
+_REQUEST_TIMEOUT_MS = 10_000
 
 #: What a read answers while a partition's leader moves or restarts; the client asks again by itself. Everything else
 #: ends the worker: after a record that cannot be read, for one, the client would go on behind it.
@@ -87,6 +88,24 @@ def _tell_outage(error: KafkaError) -> None:
     if error.code() == KafkaError._ALL_BROKERS_DOWN and time.monotonic() > _last_outage + _OUTAGE_SECONDS:  # noqa: SLF001  the library's name for a local error
         _last_outage = time.monotonic()
         _log.warning("kafka_unreachable", error=error.str())
+
+
+def fetching_settings(kafka: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings by which aiokafka's client talks to the same cluster, as of `faust_settings`."""
+    credentials = _credentials(kafka)
+    settings = {
+        "bootstrap_servers": kafka["bootstrap.servers"],
+        "request_timeout_ms": _REQUEST_TIMEOUT_MS,
+        "security_protocol": kafka.get("security.protocol", "PLAINTEXT").upper(),
+        "ssl_context": getattr(credentials, "ssl_context", None) or getattr(credentials, "context", None),
+    }
+    if isinstance(credentials, faust.SASLCredentials):
+        settings |= {
+            "sasl_mechanism": credentials.mechanism.value,
+            "sasl_plain_username": credentials.username,
+            "sasl_plain_password": credentials.password,
+        }
+    return settings
 
 
 def faust_settings(kafka: Mapping[str, str]) -> dict[str, Any]:

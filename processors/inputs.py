@@ -3,8 +3,8 @@
 Continuity is of these positions, never of offsets: transaction markers and compaction leave holes between offsets.
 """
 
-from collections.abc import Mapping
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple, Protocol, cast
 
 import numpy as np
@@ -13,7 +13,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from experiments.columns import RawColumns, RawRecord
 from processors.clients import TRANSIENT
 
-_SECOND: Final = itemgetter(1)
+Headers = list[tuple[str, bytes | None]]
+
+_OFFSET: Final = attrgetter("offset")
+_TIMESTAMP: Final = attrgetter("timestamp")
+_KEY: Final = attrgetter("key")
+_VALUE: Final = attrgetter("value")
 
 
 class PositionLostError(Exception):
@@ -24,16 +29,29 @@ class PositionLostError(Exception):
         self.input, self.first, self.next = name, first, following
 
 
-class Delivered(Protocol):  # the client's own type allows None everywhere, for the sake of its events
-    """A message without an error, as the client hands it over: all its parts are set."""
+class Delivered(Protocol):
+    """A record as the log has it; `timestamp` is Kafka's, in milliseconds."""
 
-    def topic(self) -> str: ...  # noqa: D102  the client's own method
-    def partition(self) -> int: ...  # noqa: D102  the client's own method
-    def offset(self) -> int: ...  # noqa: D102  the client's own method
-    def timestamp(self) -> tuple[int, int]: ...  # noqa: D102  the client's own method
-    def key(self) -> bytes | None: ...  # noqa: D102  the client's own method
-    def value(self) -> bytes | None: ...  # noqa: D102  the client's own method
-    def headers(self) -> list[tuple[str, bytes | None]] | None: ...  # noqa: D102  the client's own method
+    @property
+    def offset(self) -> int: ...  # noqa: D102  named in the line above
+    @property
+    def timestamp(self) -> int: ...  # noqa: D102  same
+    @property
+    def key(self) -> bytes | None: ...  # noqa: D102  same
+    @property
+    def value(self) -> bytes | None: ...  # noqa: D102  same
+    @property
+    def headers(self) -> Headers: ...  # noqa: D102  same
+
+
+class _Taken(NamedTuple):
+    """A record that librdkafka has delivered."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
 
 
 class Fetched(NamedTuple):
@@ -42,29 +60,61 @@ class Fetched(NamedTuple):
     input: str
     first: int
     next: int
-    messages: list[Delivered]
+    messages: Sequence[Delivered]
 
     def records(self) -> list[RawRecord]:
         """Return the messages as the pure core takes them."""
-        return [RawRecord(m.offset(), m.timestamp()[1] * 1000, m.key(), m.value()) for m in self.messages]
+        return [RawRecord(m.offset, m.timestamp * 1000, m.key, m.value) for m in self.messages]
 
     def columns(self) -> RawColumns:
         """Return the messages in columns."""
         size = len(self.messages)
         return RawColumns(
-            offset=np.fromiter(map(Message.offset, self.messages), np.int64, size),  # type: ignore[arg-type]  # delivered
-            timestamp=np.fromiter(map(_SECOND, map(Message.timestamp, self.messages)), np.int64, size) * 1000,  # type: ignore[arg-type]  # same
-            keys=list(map(Message.key, self.messages)),  # type: ignore[arg-type]  # same
-            values=list(map(Message.value, self.messages)),  # type: ignore[arg-type]  # same
+            offset=np.fromiter(map(_OFFSET, self.messages), np.int64, size),
+            timestamp=np.fromiter(map(_TIMESTAMP, self.messages), np.int64, size) * 1000,
+            keys=list(map(_KEY, self.messages)),
+            values=list(map(_VALUE, self.messages)),
         )
 
     def split(self, count: int) -> tuple["Fetched", "Fetched | None"]:
         """Return the first `count` messages, and the rest if there is any, as two links of the same chain."""
         if count == len(self.messages):
             return self, None
-        border = self.messages[count].offset()
+        border = self.messages[count].offset
         head = Fetched(self.input, self.first, border, self.messages[:count])
         return head, Fetched(self.input, border, self.next, self.messages[count:])
+
+
+class Chain:
+    """What was read of one input and not yet taken; its links follow one another without a gap.
+
+    `reached` is the offset up to which everything that can be read was read.
+    """
+
+    def __init__(self, name: str, position: int) -> None:
+        self.name = name
+        self.waiting: list[Delivered] = []
+        self.reached = position
+        self._first = position
+
+    @property
+    def first(self) -> int:
+        """Return the position that the next link begins with."""
+        return self._first
+
+    @property
+    def taken(self) -> int:
+        """Return the offset up to which everything that can be read was read and taken."""
+        return self.waiting[0].offset if self.waiting else self.reached
+
+    def take(self, limit: int) -> Fetched | None:
+        """Return the next link of at most `limit` messages, None if nothing was read."""
+        if not self.waiting:
+            return None
+        head, rest = Fetched(self.name, self._first, self.reached, self.waiting).split(min(limit, len(self.waiting)))
+        self.waiting = [] if rest is None else list(rest.messages)
+        self._first = head.next
+        return head
 
 
 class Reader:
@@ -76,13 +126,12 @@ class Reader:
         self._consumer = consumer
         self._inputs = {topic: name for name, topic in topics.items()}
         self._parts = {name: TopicPartition(topic, partition) for name, topic in topics.items()}
-        self._waiting: dict[str, list[Delivered]] = {name: [] for name in topics}
         # Asking for the beginning by its offset also connects to the leader: assigning the name "beginning" to a client
         # that knows no leader yet costs half a second.
         lows = {name: consumer.get_watermark_offsets(part, timeout=20)[0] for name, part in self._parts.items()}
-        self._first = lows | {name: at for name, at in positions.items() if name in topics}
-        self._reached = dict(self._first)
-        consumer.assign([TopicPartition(topics[name], partition, at) for name, at in self._first.items()])
+        first = lows | {name: at for name, at in positions.items() if name in topics}
+        self._chains = {name: Chain(name, at) for name, at in first.items()}
+        consumer.assign([TopicPartition(topics[name], partition, at) for name, at in first.items()])
 
     def read(self, limit: int, timeout: float) -> None:
         """Take in what has arrived, at most `limit` messages; waits up to `timeout` seconds for the first.
@@ -97,37 +146,25 @@ class Reader:
         messages = self._consumer.consume(1, timeout)
         if messages and limit > 1:
             messages += self._consumer.consume(limit - 1, 0)
-        if len(self._parts) == 1 and not any(map(Message.error, messages)):
-            (waiting,) = self._waiting.values()
-            waiting += cast("list[Delivered]", messages)
-        else:
-            self._sort(messages)
+        for message in messages:
+            if (error := message.error()) is None:
+                self._chains[self._inputs[str(message.topic())]].waiting.append(taken(message))
+            else:
+                self._note(message, error)
         for name, part in self._parts.items():
             # -1001 until the first message; a marker behind the last message moves the position, too
-            self._reached[name] = max(self._reached[name], self._consumer.position([part])[0].offset)
+            self._reach(name, self._consumer.position([part])[0].offset)
 
-    def _sort(self, messages: list[Message]) -> None:
-        for message in messages:
-            delivered, error = cast("Delivered", message), message.error()
-            if error is None:
-                self._waiting[self._inputs[delivered.topic()]].append(delivered)
-            else:
-                self._note(delivered, error)
+    def _reach(self, name: str, offset: int) -> None:
+        chain = self._chains[name]
+        chain.reached = max(chain.reached, offset)
 
-    def _note(self, message: Delivered, error: KafkaError) -> None:
+    def _note(self, message: Message, error: KafkaError) -> None:
+        name, offset = self._inputs[str(message.topic())], cast("int", message.offset())
         if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  the library's name for a local event
-            name = self._inputs[message.topic()]
-            self._reached[name] = max(self._reached[name], message.offset())
+            self._reach(name, offset)
         elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001  same
-            name = self._inputs[message.topic()]
-            low, high = self._consumer.get_watermark_offsets(self._parts[name], timeout=10)
-            raise PositionLostError(
-                f"{message.topic()} partition {message.partition()}: the position {self._reached[name]} is not in the "
-                f"log (kept: {low} to {high}); records were deleted before they were counted",
-                name,
-                self._first[name],
-                low,
-            )
+            raise position_lost(self._consumer, self._parts[name], self._chains[name])
         elif error.code() not in TRANSIENT:
             raise KafkaException(error)
 
@@ -138,38 +175,35 @@ class Reader:
 
     def has(self, name: str) -> bool:
         """Return whether messages of the input were read that nobody has taken."""
-        return bool(self._waiting[name])
+        return bool(self._chains[name].waiting)
 
     def take(self, name: str, limit: int) -> Fetched | None:
         """Return the next link of the input's chain, None if nothing was read."""
-        waiting = self._waiting[name]
-        if not waiting:
-            return None
-        head, rest = Fetched(name, self._first[name], self._reached[name], waiting).split(min(limit, len(waiting)))
-        self._waiting[name] = [] if rest is None else rest.messages
-        self._first[name] = head.next
-        return head
-
-    def reached(self, name: str) -> int:
-        """Return the offset up to which everything that can be read was read."""
-        return self._reached[name]
+        return self._chains[name].take(limit)
 
     def lag(self, name: str) -> int:
         """Return how many offsets lie between what was read and the end of the log as last seen."""
         _, high = self._consumer.get_watermark_offsets(self._parts[name], cached=True)
-        return max(0, high - self._reached[name])
+        return max(0, high - self._chains[name].reached)
 
     def taken(self, name: str) -> int:
         """Return the offset up to which everything that can be read was read and taken."""
-        return self._waiting[name][0].offset() if self._waiting[name] else self._reached[name]
+        return self._chains[name].taken
 
-    def publish_progress(self, positions: Mapping[str, int]) -> None:
-        """Commit a copy of the positions, for tools that watch the lag of a group; no reader ever begins at it."""
-        parts = [(part, positions[name]) for name, part in self._parts.items() if name in positions]
-        offsets = [TopicPartition(part.topic, part.partition, at) for part, at in parts]
-        if offsets:
-            self._consumer.commit(offsets=offsets, asynchronous=True)
 
-    def close(self) -> None:
-        """End the consumer."""
-        self._consumer.close()
+def taken(message: Message) -> _Taken:
+    """Return what a message without an error holds."""
+    offset, (_, timestamp) = cast("int", message.offset()), message.timestamp()
+    return _Taken(offset, timestamp, message.key(), message.value(), list(message.headers() or []))  # type: ignore[arg-type]  # the client's type of a header is wider
+
+
+def position_lost(consumer: Consumer, part: TopicPartition, chain: Chain) -> PositionLostError:
+    """Return the error for a position that the log does not hold, with where the log begins."""
+    low, high = consumer.get_watermark_offsets(part, timeout=10)
+    return PositionLostError(
+        f"{part.topic} partition {part.partition}: the position {chain.reached} is not in the "
+        f"log (kept: {low} to {high}); records were deleted before they were counted",
+        chain.name,
+        chain.first,
+        low,
+    )

@@ -9,13 +9,11 @@ from typing import NamedTuple
 from experiments.batch import Emissions, Forwarded, Rejected
 from experiments.memory import Memory
 from experiments.times import micros
-from processors.inputs import Delivered
+from processors.inputs import Delivered, Fetched, Headers
 from schemas import codecs, events
 from schemas.binary import double, long, text
 from schemas.partitions import partition_of
 from schemas.topics import MAX_RECORD_BYTES, Topics
-
-Headers = list[tuple[str, bytes | None]]
 
 _ERRORS = "__sprt.errors."
 _LONGEST_TEXT = 4_000
@@ -38,9 +36,9 @@ def records(
     memory: Memory,
     emissions: Emissions,
     rows: Sequence[tuple[bytes, bytes | None]],
-    messages: Sequence[Delivered] = (),
+    fetched: Fetched | None = None,
 ) -> list[Record]:
-    """Return every record of the step's transaction; `messages` are those that the step was given."""
+    """Return every record of the step's transaction; `fetched` is what the step was given, if anything."""
     partition, partitions = memory.partition, memory.partitions
     made = [_control(topics, partition, event) for event in emissions.control]
     made += [_control(topics, partition_of(grant.experiment_id, partitions), grant) for grant in emissions.grants]
@@ -51,10 +49,11 @@ def records(
         Record(topics.walks, partition, point.experiment_id.encode(), _walk_point(point), [])
         for point in emissions.walks
     ]
-    if emissions.rejected or emissions.forwarded:
-        by_offset = {message.offset(): message for message in messages}
-        made += [_rejected(topics, by_offset[it.offset], it) for it in emissions.rejected]
-        made += [_forwarded(topics, by_offset[it.offset], it) for it in emissions.forwarded]
+    if fetched is not None and (emissions.rejected or emissions.forwarded):
+        topic, by_offset = getattr(topics, fetched.input), {message.offset: message for message in fetched.messages}
+        made += [_rejected(topics, topic, partition, by_offset[it.offset], it) for it in emissions.rejected]
+        onward = topics.control if fetched.input == "commands" else topic
+        made += [_forwarded(onward, by_offset[it.offset], it) for it in emissions.forwarded]
     made += [Record(topics.state, partition, key, value, []) for key, value in rows]
     return made
 
@@ -89,21 +88,21 @@ def _control(topics: Topics, partition: int, event: events.Reply | events.Lifecy
     return Record(topics.control, partition, event.experiment_id.encode(), codecs.encode_json(event), headers)
 
 
-def _rejected(topics: Topics, message: Delivered, rejected: Rejected) -> Record:
-    original = _headers(message)
+def _rejected(topics: Topics, topic: str, partition: int, message: Delivered, rejected: Rejected) -> Record:
+    original = message.headers
     attempt = next((int(v or 0) for k, v in original if k == f"{_ERRORS}attempt" and (v or b"0").isdigit()), 0) + 1
     facts = {
-        "topic": message.topic(),
-        "partition": message.partition(),
-        "offset": message.offset(),
-        "timestamp": message.timestamp()[1],
+        "topic": topic,
+        "partition": partition,
+        "offset": message.offset,
+        "timestamp": message.timestamp,
         "reason": rejected.reason,
         "message": rejected.message[:_LONGEST_TEXT],
         "experiment_id": (rejected.experiment_id or "")[:_LONGEST_TEXT],
-        "schema": _schema(message.value()),
+        "schema": _schema(message.value),
         "attempt": attempt,
     }
-    key, value = message.key(), message.value()
+    key, value = message.key, message.value
     foreign = [header for header in original if not header[0].startswith(_ERRORS)]
     if not _fits(message):
         # Sent compressed, it was small enough for the log; written here it would not be.
@@ -117,29 +116,24 @@ def _rejected(topics: Topics, message: Delivered, rejected: Rejected) -> Record:
             facts["cut_header_bytes"] = size
             foreign = []
     added: Headers = [(_ERRORS + name, str(fact).encode()) for name, fact in facts.items()]
-    return Record(topics.rejected, message.partition(), key, value, foreign + added)
+    return Record(topics.rejected, partition, key, value, foreign + added)
 
 
-def _forwarded(topics: Topics, message: Delivered, forwarded: Forwarded) -> Record:
-    topic = topics.control if message.topic() == topics.commands else message.topic()
-    headers = _headers(message)
+def _forwarded(topic: str, message: Delivered, forwarded: Forwarded) -> Record:
+    headers = list(message.headers)
     if not _fits(message):  # its value does, so the headers are what is too large: the observation goes before them
         headers = [(_ERRORS + "cut_header_bytes", str(_size(headers)).encode())]
-    return Record(topic, forwarded.partition, message.key(), message.value(), headers)
+    return Record(topic, forwarded.partition, message.key, message.value, headers)
 
 
 def _fits(message: Delivered) -> bool:
     """Return whether the record can be written as it is, however little it can be compressed."""
-    return len(message.key() or b"") + len(message.value() or b"") + _size(_headers(message)) <= MAX_RECORD_BYTES - 1024
+    return len(message.key or b"") + len(message.value or b"") + _size(message.headers) <= MAX_RECORD_BYTES - 1024
 
 
 def _size(headers: Headers) -> int:
     """Return how many bytes headers take in a record, with room for their lengths."""
     return sum(len(name.encode()) + len(value or b"") + 8 for name, value in headers)
-
-
-def _headers(message: Delivered) -> Headers:
-    return list(message.headers() or [])
 
 
 def _schema(value: bytes | None) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
+from confluent_kafka import TopicPartition
 
 from experiments.batch import Malformed
 from experiments.columns import control_record
@@ -18,6 +19,7 @@ from experiments.due import next_due
 from experiments.memory import Memory
 from processors import clients
 from processors.barrier import Barrier
+from processors.batches import BatchReader
 from processors.config import WorkerConfig
 from processors.failing import fail
 from processors.frames import Frames, Known, Schemas
@@ -149,9 +151,9 @@ class PartitionThread(threading.Thread):
         loader.close()
         self._memory = remember(self.partition, config.partitions, rows)
         del rows
-        own = ("commands",) if config.topics.has_own_commands else ()
-        self._control = self._reader("control", "archives", "queues", *own)
-        self._observations = self._reader("observations")
+        self._consumer = clients.reader(kafka, config.progress_group)
+        self._control = self._control_reader()
+        self._observations = self._observation_reader()
         known = len(self._memory.experiments)
         _log.info(
             "partition_taken_over",
@@ -170,12 +172,19 @@ class PartitionThread(threading.Thread):
             self._shared.progress.forget(self.partition)
         self._publish(self._control_forwarded())
         self._observations.close()
-        self._control.close()
+        self._consumer.close()
 
-    def _reader(self, *inputs: str) -> Reader:
-        topics = {name: getattr(self._config.topics, name) for name in inputs}
-        consumer = clients.reader(self._config.kafka, self._config.progress_group)
-        return Reader(consumer, self.partition, topics, self._memory.positions)
+    def _control_reader(self) -> Reader:
+        own = ("commands",) if self._config.topics.has_own_commands else ()
+        topics = {name: getattr(self._config.topics, name) for name in ("control", "archives", "queues", *own)}
+        return Reader(self._consumer, self.partition, topics, self._memory.positions)
+
+    def _observation_reader(self) -> BatchReader:
+        part, position = self._part("observations"), self._memory.positions.get("observations")
+        return BatchReader(self._config.kafka, self._consumer, part, "observations", position)
+
+    def _part(self, name: str) -> TopicPartition:
+        return TopicPartition(getattr(self._config.topics, name), self.partition)
 
     def _is_parked(self) -> bool:
         return self._ended.is_set() or not self._unparked.is_set()
@@ -269,19 +278,19 @@ class PartitionThread(threading.Thread):
             return
         if self._is_behind_the_log:
             self._observations.close()
-            self._observations, self._is_behind_the_log = self._reader("observations"), False
+            self._observations, self._is_behind_the_log = self._observation_reader(), False
         began = time.monotonic()
         try:
             if not self._frames["observations"].is_waiting:
-                self._observations.read(self._limit, 0)
+                self._observations.read(self._limit)
         except PositionLostError as lost:
             self._go_on_behind(lost)
             return
-        read = self._frames["observations"].take(lambda: self._observations.take("observations", self._limit))
+        read = self._frames["observations"].take(lambda: self._observations.take(self._limit))
         pause = self._config.pace_seconds
         if read is not None and len(read[0].messages) == self._limit:
             pause = 0.0
-        elif self._observations.lag("observations") > _BACKLOG:
+        elif self._observations.lag() > _BACKLOG:
             # Large records fill the client's queue before there are as many as the limit.
             pause = min(pause, _CATCHING_UP_SECONDS)
         self._next_fetch = began + pause
@@ -319,7 +328,7 @@ class PartitionThread(threading.Thread):
                 return
             self._clock = (now, self._shared.watermarks.ends(topic, (self.partition,))[self.partition])
         at, end = self._clock
-        if self._observations.reached("observations") >= end and not self._frames["observations"].is_waiting:
+        if self._observations.reached >= end and not self._frames["observations"].is_waiting:
             self._clock = None
             self._due_is_stale = True
             self._take(Clock(at))
@@ -378,8 +387,8 @@ class PartitionThread(threading.Thread):
         if now < self._progress_at - (0 if forwarded == self._published else _PROGRESS_SECONDS - _NEWS_SECONDS):
             return
         self._progress_at = now + _PROGRESS_SECONDS
-        for reader, name in ((self._observations, "observations"), (self._control, "control")):
-            self._shared.instruments.lags(getattr(self._config.topics, name), self.partition, reader.lag(name))
+        for name, lag in (("observations", self._observations.lag()), ("control", self._control.lag("control"))):
+            self._shared.instruments.lags(getattr(self._config.topics, name), self.partition, lag)
         self._publish(forwarded)
 
     def _control_in_effect(self) -> int:
@@ -399,6 +408,10 @@ class PartitionThread(threading.Thread):
         return next((it for it in self._strays if it >= done), taken)
 
     def _publish(self, control: int) -> None:
+        """Commit a copy of the positions, for tools that watch the lag of a group; no reader ever begins at it."""
         self._published = control
-        self._control.publish_progress({**self._memory.positions, "control": control})
-        self._observations.publish_progress(self._memory.positions)
+        positions = {**self._memory.positions, "control": control}
+        parts = [(self._part(name), at) for name, at in positions.items()]
+        self._consumer.commit(
+            offsets=[TopicPartition(it.topic, it.partition, at) for it, at in parts], asynchronous=True
+        )

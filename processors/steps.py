@@ -147,8 +147,8 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
     after, emissions = advance(memory, batch)
     made: list[Record] = []
     if _is_news(emissions) or isinstance(step, Gone):
-        messages = () if isinstance(step, Clock | Gone) else step.fetched.messages
-        made = records(topics, after, emissions, to_rows(after, emissions), messages)
+        fetched = None if isinstance(step, Clock | Gone) else step.fetched
+        made = records(topics, after, emissions, to_rows(after, emissions), fetched)
     return Done(batch, after, emissions, made, time.thread_time() - began)
 
 

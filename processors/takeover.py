@@ -14,7 +14,6 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from experiments.memory import Memory
 from experiments.rows import load
 from processors.clients import TRANSIENT
-from processors.inputs import Delivered
 
 T = TypeVar("T")
 
@@ -57,8 +56,7 @@ def read_rows(consumer: Consumer, topic: str, partition: int) -> dict[bytes, byt
         for message in messages:
             at = max(at, _offset_after(message))
             if message.error() is None:
-                row = cast("Delivered", message)
-                rows[row.key() or b""] = row.value()
+                rows[message.key() or b""] = message.value()
         if messages:
             heard = time.monotonic()
         elif time.monotonic() > heard + _LOAD_SILENCE_SECONDS:
@@ -89,7 +87,7 @@ def _offset_after(message: Message) -> int:
 
     The log ends with a transaction's marker, which is never delivered: only the event reaches the end.
     """
-    error, offset = message.error(), cast("Delivered", message).offset()
+    error, offset = message.error(), cast("int", message.offset())
     if error is None:
         return offset + 1
     if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  the library's name for a local event

@@ -92,15 +92,15 @@ def without_one_transaction() -> None:
 
 def losing_batches() -> None:
     """One batch in thirty is read and never handed on: what a fault in the hand-over would do."""
-    original, lots = inputs.Reader.take, random.Random(os.getpid())
+    original, lots = inputs.Chain.take, random.Random(os.getpid())
 
-    def take(self: inputs.Reader, name: str, limit: int) -> inputs.Fetched | None:
-        found = original(self, name, limit)
-        if found is not None and name == "observations" and lots.random() < 1 / 30:
-            return original(self, name, limit)
+    def take(self: inputs.Chain, limit: int) -> inputs.Fetched | None:
+        found = original(self, limit)
+        if found is not None and self.name == "observations" and lots.random() < 1 / 30:
+            return original(self, limit)
         return found
 
-    _bend(inputs.Reader, "take", take)
+    _bend(inputs.Chain, "take", take)
 
 
 def losing_requests() -> None:

@@ -18,16 +18,24 @@ pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(1200)]
 Scenes = Callable[..., Scene]
 
 
-def owned(worker: Worker) -> list[int]:
-    """Return the partitions that the worker was assigned last."""
+def assigned(worker: Worker) -> list[list[int]]:
+    """Return the partitions that the worker was assigned, each time."""
     news = [json.loads(line) for line in worker.words().splitlines() if line.startswith("{")]
-    assigned = [it["partitions"] for it in news if it["event"] == "partitions_assigned"]
-    return list(assigned[-1]) if assigned else []
+    return [it["partitions"] for it in news if it["event"] == "partitions_assigned"]
 
 
-def until_owned(workers: list[Worker], numbers: set[int]) -> None:
-    """Return once each of the workers owns so many partitions."""
-    until(lambda: [True] if all(len(owned(it)) in numbers for it in workers) else [], 120)
+def until_shared(workers: list[Worker], partitions: int) -> None:
+    """Return once all of the workers are in the group, and each partition is one's.
+
+    A worker may be left without any: nobody who has no more than a fair share, rounded up, gives one away.
+    """
+
+    def shared() -> list[bool]:
+        found = [assigned(it) for it in workers]
+        owned = sorted(partition for them in found if them for partition in them[-1])
+        return [True] if all(found) and owned == list(range(partitions)) else []
+
+    until(shared, 120)
 
 
 def until_frozen(worker: Worker) -> None:
@@ -107,12 +115,12 @@ def test_workers_that_come_and_go_change_nothing(scene: Scenes) -> None:
         play.grown(100)
         for _ in range(rounds):
             second, third = play.start(), play.start()
-            until_owned([first, second, third], {1, 2})
+            until_shared([first, second, third], 4)
             play.grown(200)
             stop(first)
             stop(second)
             first = third
-            until_owned([first], {4})
+            until_shared([first], 4)
             play.grown(100)
     play.must_be_exact(4 * rounds, first)
 

@@ -1,0 +1,153 @@
+"""Whole batches are read as librdkafka reads them record by record, whatever wrote them."""
+
+import random
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # public, not in its __all__
+
+from processors import clients
+from processors.batches import BatchReader, unpacked
+from processors.inputs import taken
+from tests.processors.installation import until
+
+CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
+Row = tuple[int, int, bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+
+
+@pytest.fixture
+def part(kafka: str) -> TopicPartition:
+    name = f"batches-{uuid4().hex[:8]}"
+    admin = AdminClient({"bootstrap.servers": kafka})
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result()
+    return TopicPartition(name, 0)
+
+
+@pytest.fixture
+def consumer(kafka: str) -> Iterator[Consumer]:
+    made = clients.reader({"bootstrap.servers": kafka}, "batches")
+    yield made
+    made.close()
+
+
+def produced(kafka: str, topic: str, lots: random.Random, **options: Any) -> None:
+    """Write some records, as a transaction that is committed or aborted if the producer has an id for it."""
+    producer = Producer({"bootstrap.servers": kafka, "linger.ms": lots.choice((0, 50)), **options})
+    if "transactional.id" in options:
+        producer.init_transactions(20)
+        producer.begin_transaction()
+    for _ in range(lots.randint(1, 60)):
+        headers: list[tuple[str, str | bytes | None]] = [("h", None), ("h", b"v")][: lots.randint(0, 2)]
+        producer.produce(
+            topic,
+            key=lots.choice((None, b"", b"experiment")),
+            value=lots.choice((None, b"", lots.randbytes(lots.randint(1, 3000)))),
+            headers=headers,
+            timestamp=lots.randint(1, 10**12),
+        )
+        if lots.random() < 0.1:
+            producer.flush(20)
+    if "transactional.id" not in options:
+        producer.flush(20)
+    elif lots.random() < 0.5:
+        producer.commit_transaction(20)
+    else:
+        producer.flush(20)
+        producer.abort_transaction(20)
+
+
+def one_by_one(consumer: Consumer, part: TopicPartition, position: int) -> list[Row]:
+    consumer.assign([TopicPartition(part.topic, part.partition, position)])
+    rows: list[Row] = []
+    while True:
+        (message,) = consumer.consume(1, 30)
+        if message.error() is not None:
+            return rows  # the end of the partition
+        read = taken(message)
+        rows.append((read.offset, read.timestamp, read.key, read.value, read.headers))
+
+
+def in_batches(reader: BatchReader, end: int, limit: int) -> tuple[list[Row], list[tuple[int, int]]]:
+    rows: list[Row] = []
+    links = []
+    deadline = time.monotonic() + 30
+    while reader.chain.taken < end:
+        assert time.monotonic() < deadline
+        reader.read(limit)
+        while (fetched := reader.take(limit)) is not None:
+            assert len(fetched.messages) <= limit
+            links.append((fetched.first, fetched.next))
+            rows += [(m.offset, m.timestamp, m.key, m.value, list(m.headers)) for m in fetched.messages]
+    return rows, links
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize("seed", range(3))
+def test_batches_hold_what_is_read_one_by_one_from_any_position(
+    kafka: str, part: TopicPartition, consumer: Consumer, seed: int
+) -> None:
+    lots = random.Random(seed)
+    for number in range(15):
+        options = {"compression.type": lots.choice(CODECS)}
+        if lots.random() < 0.6:
+            options["transactional.id"] = f"{part.topic}-{number}"
+        produced(kafka, part.topic, lots, **options)
+    everything = one_by_one(consumer, part, 0)
+    _, end = consumer.get_watermark_offsets(part)
+    for position in (None, 1, *(lots.randrange(end) for _ in range(3))):
+        reader = BatchReader({"bootstrap.servers": kafka}, consumer, part, "observations", position)
+        rows, links = in_batches(reader, end, lots.choice((7, 1000)))
+        reader.close()
+        assert rows == [row for row in everything if row[0] >= (position or 0)]
+        assert links[0][0] == (position or 0)
+        assert all(one[1] == other[0] for one, other in pairwise(links))
+
+
+@pytest.mark.stack
+def test_records_of_a_transaction_wait_for_its_end(kafka: str, part: TopicPartition, consumer: Consumer) -> None:
+    producer = Producer({"bootstrap.servers": kafka, "transactional.id": part.topic})
+    producer.init_transactions(20)
+    producer.begin_transaction()
+    producer.produce(part.topic, b"open")
+    producer.flush(20)
+    produced(kafka, part.topic, random.Random(1))
+    reader = BatchReader({"bootstrap.servers": kafka}, consumer, part, "observations", None)
+    for _ in range(20):
+        reader.read(10)
+    assert (reader.take(10), reader.reached) == (None, 0)
+    producer.commit_transaction(20)
+    (end,) = until(lambda: [end for _, end in (consumer.get_watermark_offsets(part),) if end])
+    rows, _ = in_batches(reader, end, 100)
+    reader.close()
+    assert rows[0][3] == b"open"
+
+
+def batch(codec: int) -> bytes:
+    made = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, -1, 100_000)
+    for offset in range(10):
+        made.append(offset, 1_000 + offset, b"key", b"value %d" % offset, [])
+    return bytes(made.build())
+
+
+@pytest.mark.parametrize("codec", range(5))
+def test_a_batch_is_read_from_a_position_inside_it(codec: int) -> None:
+    records, behind = unpacked(batch(codec), (), 6)
+    assert [it.value for it in records] == [b"value 6", b"value 7", b"value 8", b"value 9"]
+    assert behind == 10
+
+
+@pytest.mark.parametrize("codec", range(5))
+def test_a_changed_byte_is_noticed_wherever_it_is(codec: int) -> None:
+    good = batch(codec)
+    for at in range(21, len(good)):  # behind the checksum; what is before it is the broker's own
+        bad = bytearray(good)
+        bad[at] ^= 1
+        with pytest.raises(CorruptRecordException, match="the batch at 0 is not what was written"):
+            unpacked(bytes(bad), (), 0)
