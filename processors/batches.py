@@ -5,6 +5,7 @@ what it brings waits in the socket while the partition computes.
 """
 
 import asyncio
+import selectors
 import time
 from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
@@ -35,6 +36,7 @@ _WAIT_MS: Final = 500  # how long a broker may keep a fetch that finds nothing
 _MOST_BYTES: Final = 2 * 1024 * 1024
 _BACK_OFF_SECONDS: Final = 0.1
 _PATIENCE_SECONDS: Final = 20.0
+_TIMERS_SECONDS: Final = 0.2
 _MOMENT_SECONDS: Final = 0.001
 _MORE_SECONDS: Final = 0.02  # more is known to come
 
@@ -66,9 +68,11 @@ class BatchReader:
             position, _ = consumer.get_watermark_offsets(part, timeout=20)
         self.chain = Chain(name, position)
         self._high = position
-        self._loop = asyncio.new_event_loop()
+        self._selector = selectors.DefaultSelector()
+        self._loop = asyncio.SelectorEventLoop(self._selector)
         self._client = self._run(_connected(kafka, part.topic))
         self._fetching: asyncio.Task[_Answer] | None = None
+        self._turn_at = 0.0
 
     def read(self, limit: int) -> None:
         """Take in what has arrived, until at least `limit` records wait or nothing more is there.
@@ -83,6 +87,8 @@ class BatchReader:
         while True:
             if self._fetching is None:
                 self._fetching = self._loop.create_task(self._fetch(self.chain.reached))
+            elif not self.lag() and not self._has_work():
+                return
             is_enough = len(self.chain.waiting) >= limit
             seconds = 0.0 if is_enough else _MORE_SECONDS if self.lag() else _MOMENT_SECONDS
             self._run(asyncio.wait((self._fetching,), timeout=seconds))
@@ -119,7 +125,12 @@ class BatchReader:
         self._run(self._client.close())
         self._loop.close()
 
+    def _has_work(self) -> bool:
+        """Return whether the loop has to turn: an idle partition looks at its socket, which costs next to nothing."""
+        return time.monotonic() >= self._turn_at or bool(self._selector.select(0))
+
     def _run(self, awaited: Coroutine[Any, Any, T]) -> T:
+        self._turn_at = time.monotonic() + _TIMERS_SECONDS
         return self._loop.run_until_complete(awaited)
 
     async def _fetch(self, position: int) -> _Answer:

@@ -15,10 +15,12 @@ from pathlib import Path
 from tests.faults.report import RESULTS, Report
 
 _HERE = "tests/faults"
+_ARCHIVES = f"{_HERE}/test_archives.py"
 _PARTS = (
-    ("one", (), (_HERE, "-k", "not three-nodes")),
-    ("three", (), (_HERE, "-k", "three-nodes")),
-    ("elsewhere", ("nice",), ("tests", f"--ignore={_HERE}")),
+    ("one", (), (_HERE, "-k", "not three-nodes", f"--ignore={_ARCHIVES}")),
+    ("three", (), (_HERE, "-k", "three-nodes", f"--ignore={_ARCHIVES}")),
+    ("archives", (), (_ARCHIVES,)),
+    ("elsewhere", ("nice", "-n", "19"), ("tests", f"--ignore={_HERE}")),
 )
 
 
