@@ -1,6 +1,6 @@
-"""`make faults`: the scenarios on one broker and on three, and the long tests of other places, side by side; one table.
+"""`make faults`: the scenarios on one broker and on three, then the long tests of other places; one table.
 
-The scenarios mostly wait, the others compute: those step back.
+Parts that mostly wait run side by side. Those that compute come after them: they would starve the workers of others.
 """
 
 import os
@@ -17,10 +17,12 @@ from tests.faults.report import RESULTS, Report
 _HERE = "tests/faults"
 _ARCHIVES = f"{_HERE}/test_archives.py"
 _PARTS = (
-    ("one", (), (_HERE, "-k", "not three-nodes", f"--ignore={_ARCHIVES}")),
-    ("three", (), (_HERE, "-k", "three-nodes", f"--ignore={_ARCHIVES}")),
-    ("archives", (), (_ARCHIVES,)),
-    ("elsewhere", ("nice", "-n", "19"), ("tests", f"--ignore={_HERE}")),
+    {
+        "one": (_HERE, "-k", "not three-nodes", f"--ignore={_ARCHIVES}"),
+        "three": (_HERE, "-k", "three-nodes", f"--ignore={_ARCHIVES}"),
+        "archives": (_ARCHIVES,),
+    },
+    {"numbers": ("tests/sprt",), "elsewhere": ("tests", "--ignore=tests/sprt", f"--ignore={_HERE}")},
 )
 
 
@@ -28,9 +30,11 @@ def main(arguments: list[str]) -> int:
     """Return 0 if every scenario was exact; with arguments for pytest the table is printed and not written."""
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
-        with ThreadPoolExecutor(len(_PARTS)) as pool:
-            running = [pool.submit(_run, part, arguments, Path(folder)) for part in _PARTS]
-            codes = [it.result() for it in running]
+        codes = []
+        for parts in _PARTS:
+            with ThreadPoolExecutor(len(parts)) as pool:
+                running = [pool.submit(_run, name, [*parts[name], *arguments], Path(folder)) for name in parts]
+                codes += [it.result() for it in running]
         report = Report.joined([file.read_text() for file in sorted(Path(folder).iterdir())], began)
     if arguments:
         sys.stdout.write(report.text())
@@ -39,11 +43,10 @@ def main(arguments: list[str]) -> int:
     return max(codes)
 
 
-def _run(part: tuple[str, Sequence[str], Sequence[str]], arguments: list[str], folder: Path) -> int:
+def _run(name: str, chosen: Sequence[str], folder: Path) -> int:
     """Run one part to its end, each line that it prints behind its name."""
-    name, first, chosen = part
     process = subprocess.Popen(
-        [*first, sys.executable, "-m", "pytest", "-v", "-m", "faults", *chosen, *arguments],
+        [sys.executable, "-m", "pytest", "-v", "-m", "faults", *chosen],
         env=os.environ | {"FAULTS_PART": str(folder / name), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         text=True,
