@@ -8,7 +8,6 @@ statistic have exact sums, and each ratio is worked out by the same operations.
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from immutables import Map
 import sprt
 from experiments import points, shares
 from experiments.batch import FUTURE_TOLERANCE, NONE, Floats, Ints, ObservationBatch
+from experiments.groups import Groups, Growing, grouped
 from experiments.memory import Experiment, Hot, Share, State
 from experiments.sequences import MAX_SOURCES, Seen
 from experiments.times import micros, moment
@@ -38,28 +38,6 @@ class Quiet(NamedTuple):
 
     experiment: Experiment
     walks: list[events.WalkPoint]
-
-
-@dataclass(frozen=True, slots=True)
-class _Groups:
-    """The candidates with their records in log order, one experiment's behind the other's.
-
-    `begin` and `end` bound an experiment's records, `first` and `last` its observations; `of` and `whose` say to which
-    experiment a record and an observation belong. `reached` is n after each record.
-    """
-
-    codes: list[int]
-    experiments: list[Experiment]
-    rows: Ints
-    begin: Ints
-    end: Ints
-    of: Ints
-    values: Floats
-    first: Ints
-    last: Ints
-    whose: Ints
-    reached: Ints
-    timestamp: Ints
 
 
 class _Walks(NamedTuple):
@@ -104,7 +82,7 @@ def fold_quiet(
             found.append(experiment)
     if not codes:
         return {}
-    groups = _grouped(codes, found, batch, order, bounds)
+    groups = grouped(codes, found, batch, order, bounds)
     good = _good_values(groups)
     loud = _loud_records(groups, batch) | ~np.logical_and.reduceat(good, groups.first)
     values = groups.values if good.all() else np.where(good, groups.values, 0.0)
@@ -137,43 +115,7 @@ def _may_be_quiet(experiment: Experiment) -> bool:
     )
 
 
-def _grouped(codes: list[int], found: list[Experiment], batch: ObservationBatch, order: Ints, bounds: Ints) -> _Groups:
-    chosen = np.array(codes)
-    sizes = bounds[chosen + 1] - bounds[chosen]
-    ends = np.cumsum(sizes)
-    rows = order
-    if len(codes) < len(batch.experiment_ids):
-        rows = order[np.arange(int(ends[-1])) + np.repeat(bounds[chosen] - (ends - sizes), sizes)]
-    of = np.repeat(np.arange(len(codes)), sizes)
-    lengths = np.diff(batch.value_starts)[rows]
-    read = np.cumsum(lengths)  # observations up to the end of each record
-    last = read[ends - 1]
-    first = np.concatenate(([0], last[:-1]))
-    if len(batch.values) == len(batch.offset):
-        values, whose = batch.values[rows], of
-    else:
-        values = batch.values[
-            np.arange(int(read[-1])) + np.repeat(batch.value_starts[rows] - (read - lengths), lengths)
-        ]
-        whose = np.repeat(of, lengths)
-    begun = np.array([it.hot.observations for it in found])
-    return _Groups(
-        codes=codes,
-        experiments=found,
-        rows=rows,
-        begin=ends - sizes,
-        end=ends,
-        of=of,
-        values=values,
-        first=first,
-        last=last,
-        whose=whose,
-        reached=read + (begun - first)[of],
-        timestamp=batch.timestamp[rows],
-    )
-
-
-def _loud_records(groups: _Groups, batch: ObservationBatch) -> Bools:
+def _loud_records(groups: Groups, batch: ObservationBatch) -> Bools:
     """Return which experiments have a record that has to be judged by itself."""
     observed = batch.observed_at[groups.rows]
     loud = np.zeros(len(observed), np.bool_)
@@ -197,7 +139,7 @@ def _loud_records(groups: _Groups, batch: ObservationBatch) -> Bools:
     return odd | np.logical_or.reduceat(loud, groups.begin)
 
 
-def _good_values(groups: _Groups) -> Bools:
+def _good_values(groups: Groups) -> Bools:
     """Return which values are in their model's support, and small enough for exact sums."""
     models: dict[Any, list[int]] = {}
     for g, experiment in enumerate(groups.experiments):
@@ -209,7 +151,7 @@ def _good_values(groups: _Groups) -> Bools:
     return good
 
 
-def _walked(groups: _Groups, sums: Ints) -> Floats:
+def _walked(groups: Groups, sums: Ints) -> Floats:
     """Return the log-likelihood ratio after each observation; `sums` are those of its own experiment in this batch."""
     states = [it.hot.statistic for it in groups.experiments]
     lines = [it.design.model.ratio.first for it in groups.experiments]  # type: ignore[attr-defined]  # one line, see _may_be_quiet
@@ -226,14 +168,14 @@ def _walked(groups: _Groups, sums: Ints) -> Floats:
     return walk
 
 
-def _highest(groups: _Groups, walk: Floats) -> Floats:
+def _highest(groups: Groups, walk: Floats) -> Floats:
     """Return the largest ratio of each run so far."""
     before = np.array([it.hot.statistic.max_llr for it in groups.experiments])
     highest: Floats = np.maximum(np.maximum.reduceat(walk, groups.first), before)
     return highest
 
 
-def _near_a_rule(groups: _Groups, walks: _Walks) -> Bools:
+def _near_a_rule(groups: Groups, walks: _Walks) -> Bools:
     """Return which experiments a rule may end in this batch."""
     levels = np.array([it.design.levels for it in groups.experiments], np.float64)
     n = np.array([it.hot.statistic.n for it in groups.experiments]) + (groups.last - groups.first)
@@ -244,31 +186,13 @@ def _near_a_rule(groups: _Groups, walks: _Walks) -> Bools:
     return near
 
 
-class _Growing:
-    """A column that grows record by record within each of some groups: where in a group it reaches a value."""
-
-    def __init__(self, groups: _Groups, column: Ints, of_these: Ints) -> None:
-        self._begins = column[groups.begin]
-        since = np.zeros(len(groups.begin), np.int64)
-        since[of_these] = column[groups.end[of_these] - 1] - self._begins[of_these]
-        self._width = int(since.max()) + 2
-        grown = np.minimum(np.maximum(column - self._begins[groups.of], 0), since[groups.of])  # nothing in the others
-        self._keys = groups.of * self._width + grown
-
-    def reaches(self, at_least: Ints, g: Ints) -> Ints:
-        """Return the place of the first record of each group g that reaches its value, the group's end if none does."""
-        grown = np.clip(at_least - self._begins[g], 0, self._width - 1)
-        places: Ints = np.searchsorted(self._keys, g * self._width + grown)
-        return places
-
-
-def _due(groups: _Groups, quiet: list[int]) -> dict[int, list[int]]:
+def _due(groups: Groups, quiet: list[int]) -> dict[int, list[int]]:
     """Return after which records (by their place in the groups) points are due, by the rule of `points`."""
     dues: dict[int, list[int]] = {}
     active = np.array(quiet, np.int64)
     last_n = np.array([it.hot.last_point_n for it in groups.experiments])
     last_at = np.array([it.hot.last_point_at for it in groups.experiments])
-    reached, timestamp = _Growing(groups, groups.reached, active), _Growing(groups, groups.timestamp, active)
+    reached, timestamp = Growing(groups, groups.reached, active), Growing(groups, groups.timestamp, active)
     while len(active):
         n = last_n[active]
         by_growth = reached.reaches(np.ceil(n * points.GROWTH).astype(np.int64), active)
@@ -282,7 +206,7 @@ def _due(groups: _Groups, quiet: list[int]) -> dict[int, list[int]]:
     return dues
 
 
-def _owns(groups: _Groups, quiet: list[int], batch: ObservationBatch, walks: _Walks) -> Iterator[_Own]:
+def _owns(groups: Groups, quiet: list[int], batch: ObservationBatch, walks: _Walks) -> Iterator[_Own]:
     """Yield the parts of the quiet experiments; what is one number each leaves the arrays for all of them at once."""
     g = np.array(quiet, np.int64)
     first, last, begin, end = groups.first[g], groups.last[g], groups.begin[g], groups.end[g]
@@ -303,7 +227,7 @@ def _owns(groups: _Groups, quiet: list[int], batch: ObservationBatch, walks: _Wa
         yield _Own(groups.experiments[number], walks.sums[start:stop], walks.ratios[start:stop], *numbers)
 
 
-def _counted(groups: _Groups, batch: ObservationBatch, own: _Own, dues: list[int]) -> Quiet | None:
+def _counted(groups: Groups, batch: ObservationBatch, own: _Own, dues: list[int]) -> Quiet | None:
     """Return an experiment after its records, None if its source does not simply go on."""
     experiment = own.experiment
     hot, state = experiment.hot, experiment.hot.statistic
@@ -354,7 +278,7 @@ def _seen(sources: Map[str, Seen], name: str, sequence: int, records: int) -> Se
     return Seen(seen.lowest, highest, lost=seen.lost)
 
 
-def _point(own: _Own, groups: _Groups, batch: ObservationBatch, place: int) -> events.WalkPoint:
+def _point(own: _Own, groups: Groups, batch: ObservationBatch, place: int) -> events.WalkPoint:
     """Return the published point after a record."""
     hot = own.experiment.hot
     size = int(groups.reached[place]) - hot.observations

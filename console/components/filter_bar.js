@@ -7,7 +7,7 @@ export default {
     try {
       views = JSON.parse(localStorage.getItem("waldstream-views") ?? "[]").filter((view) => typeof view.name === "string" && typeof view.query === "string");
     } catch {}
-    return { now: { ...this.filter }, views, name: "", isNaming: false };
+    return { now: { ...this.filter }, views, name: "", isNaming: false, isKept: false };
   },
   methods: {
     tell() {
@@ -48,6 +48,7 @@ export default {
     },
     begin() {
       this.isNaming = true;
+      this.isKept = this.views.some((view) => view.query === window.location.search);
       this.$nextTick(() => this.$refs.name.focus());
     },
     reset(filter) {
@@ -83,7 +84,8 @@ export default {
         <form v-if="isNaming" class="naming" @submit.prevent="keep">
           <input class="input" ref="name" v-model="name" maxlength="40" placeholder="Name of this view" aria-label="Name of this view" @keydown.esc="isNaming = false" />
           <button type="submit" class="button small">Save</button>
-          <button type="button" class="button small" @click="forget">Forget it</button>
+          <button v-if="isKept" type="button" class="button small" @click="forget">Remove view</button>
+          <button type="button" class="button small" @click="isNaming = false">Cancel</button>
         </form>
         <button v-else type="button" class="button small" @click="begin">Save view</button>
       </template>

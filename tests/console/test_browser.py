@@ -65,6 +65,25 @@ def test_the_overview_lists_runs_and_its_filters_survive_a_reload(page: Page, in
     assert f"q={own}&state=ended" in page.url
 
 
+def test_a_view_is_saved_by_name_visited_and_removed(page: Page, own: str) -> None:
+    page.goto(f"/?q={own}&state=ended")
+    page.get_by_role("button", name="Save view").click()
+    page.get_by_label("Name of this view").fill("what has ended")
+    page.get_by_role("button", name="Save", exact=True).click()
+
+    page.goto("/")
+    page.get_by_label("Saved views").select_option("what has ended")
+    expect(page).to_have_url(re.compile(f"q={own}&state=ended"))
+    expect(page.get_by_label("Search title")).to_have_value(own)
+
+    page.get_by_role("button", name="Save view").click()
+    page.get_by_role("button", name="Remove view").click()
+    expect(page.get_by_label("Saved views")).to_be_hidden()
+    page.goto("/")
+    expect(page.get_by_role("button", name="Save view")).to_be_visible()
+    expect(page.get_by_label("Saved views")).to_be_hidden()
+
+
 def test_several_runs_are_commanded_together_with_one_reason(page: Page, installation: Any, own: str) -> None:
     teller = installation.teller
     for name in ("a", "b"):
