@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.ground import Ground, frozen
 from tests.faults.scene import REPEATS, Scene, Supervised, kill
-from tests.processors.installation import until
+from tests.faults.test_owners import until_frozen
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(1800)]
 
@@ -85,8 +85,7 @@ def test_an_outage_of_all_brokers_longer_than_a_transaction_may_last_changes_not
     play = scene("8 all brokers down for longer than a transaction may last", seed=25, load={"rate": 300})
     with play.running():
         frozen_worker = play.start(kill=["after_send", 5, "SIGSTOP"])  # its transaction stays open all the while
-        until(lambda: [1] if frozen_worker.words() else [])
-        play.grown(10)
+        until_frozen(frozen_worker)
         for node in ground.nodes:
             node.kill()
         time.sleep(_TRANSACTION_TIMEOUT + 5)  # the fault's own length
