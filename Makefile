@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo up test lint faults bench bench-design bench-limits docs clean distclean
+.PHONY: help demo up test lint faults long bench bench-design bench-limits docs clean distclean
 # One thread of linear algebra: more of them wait for one another on a busy machine.
 export OPENBLAS_NUM_THREADS ?= 1
 
@@ -23,6 +23,7 @@ help:
 	@echo "make test          the whole suite, on a real Kafka and Redis"
 	@echo "make lint          ruff, mypy and import-linter"
 	@echo "make faults        the long runs with killed and frozen processes"
+	@echo "make long          what else takes long: 200 000 paths a design, 10 000 random lives, hundreds of archives at once"
 	@echo "make bench         the side-by-side benchmarks"
 	@echo "make bench-design  the speed of designs, characteristics and folds, beside what they must reach"
 	@echo "make bench-limits  take-over, backlogs, commands, rebalances, idling, beside what they must reach"
@@ -47,6 +48,9 @@ lint: $(DEV)
 
 faults: $(DEV)
 	@$(BIN)/python -m tests.faults $(ARGS)
+
+long: $(DEV)
+	$(BIN)/python -m pytest -m faults tests --ignore=tests/faults $(ARGS)
 
 bench: $(DEV)
 	$(BIN)/python -m waldstream bench $(ARGS)

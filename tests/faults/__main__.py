@@ -1,7 +1,4 @@
-"""`make faults`: the scenarios on one broker and on three, then the long tests of other places; one table.
-
-Parts that mostly wait run side by side. Those that compute come after them: they would starve the workers of others.
-"""
+"""`make faults`: the scenarios on one broker and on three, and the kills of the exporter, side by side; one table."""
 
 import os
 import subprocess
@@ -16,25 +13,20 @@ from tests.faults.report import RESULTS, Report
 
 _HERE = "tests/faults"
 _ARCHIVES = f"{_HERE}/test_archives.py"
-_PARTS = (
-    {
-        "one": (_HERE, "-k", "not three-nodes", f"--ignore={_ARCHIVES}"),
-        "three": (_HERE, "-k", "three-nodes", f"--ignore={_ARCHIVES}"),
-        "archives": (_ARCHIVES,),
-    },
-    {"numbers": ("tests/sprt",), "elsewhere": ("tests", "--ignore=tests/sprt", f"--ignore={_HERE}")},
-)
+_PARTS = {
+    "one": (_HERE, "-k", "not three-nodes", f"--ignore={_ARCHIVES}"),
+    "three": (_HERE, "-k", "three-nodes", f"--ignore={_ARCHIVES}"),
+    "archives": (_ARCHIVES,),
+}
 
 
 def main(arguments: list[str]) -> int:
     """Return 0 if every scenario was exact; with arguments for pytest the table is printed and not written."""
     began = datetime.now(UTC)
     with tempfile.TemporaryDirectory() as folder:
-        codes = []
-        for parts in _PARTS:
-            with ThreadPoolExecutor(len(parts)) as pool:
-                running = [pool.submit(_run, name, [*parts[name], *arguments], Path(folder)) for name in parts]
-                codes += [it.result() for it in running]
+        with ThreadPoolExecutor(len(_PARTS)) as pool:
+            running = [pool.submit(_run, name, [*_PARTS[name], *arguments], Path(folder)) for name in _PARTS]
+            codes = [it.result() for it in running]
         report = Report.joined([file.read_text() for file in sorted(Path(folder).iterdir())], began)
     if arguments:
         sys.stdout.write(report.text())
