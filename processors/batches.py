@@ -32,11 +32,11 @@ from processors.inputs import Chain, Delivered, Fetched, position_lost
 T = TypeVar("T")
 
 _READ_COMMITTED: Final = 1
-_WAIT_MS: Final = 500  # how long a broker may keep a fetch that finds nothing
+_WAIT_MS: Final = 1000  # how long a broker may keep a fetch that finds nothing
 _MOST_BYTES: Final = 2 * 1024 * 1024
 _BACK_OFF_SECONDS: Final = 0.1
 _PATIENCE_SECONDS: Final = 20.0
-_TIMERS_SECONDS: Final = 0.2
+_TIMERS_SECONDS: Final = 0.5
 _MOMENT_SECONDS: Final = 0.001
 _MORE_SECONDS: Final = 0.02  # more is known to come
 
