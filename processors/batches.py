@@ -36,6 +36,7 @@ _WAIT_MS: Final = 1000  # how long a broker may keep a fetch that finds nothing
 _MOST_BYTES: Final = 2 * 1024 * 1024
 _BACK_OFF_SECONDS: Final = 0.1
 _PATIENCE_SECONDS: Final = 20.0
+_REFRESH_SECONDS: Final = 60.0
 _TIMERS_SECONDS: Final = 0.5
 _MOMENT_SECONDS: Final = 0.001
 _MORE_SECONDS: Final = 0.02  # more is known to come
@@ -158,7 +159,8 @@ class BatchReader:
                     if code not in TRANSIENT and error is not UnknownTopicOrPartitionError:
                         raise error(f"{part.topic} partition {part.partition} at {position}")
             await asyncio.sleep(_BACK_OFF_SECONDS)
-            await self._client.force_metadata_update()
+            async with asyncio.timeout(_REFRESH_SECONDS):  # a client that cannot even fail ends the worker
+                await self._client.force_metadata_update()
 
 
 async def _connected(kafka: Mapping[str, str], topic: str) -> AIOKafkaClient:
