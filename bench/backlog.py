@@ -125,7 +125,7 @@ def write_experiments(
         experiment = evolve(None, facts.defined(None, name, solution, now))
         experiment, _ = facts.follow(experiment, facts.opened(now))
         walk = sprt.State(BEGUN, 0.0, 1.0, (BEGUN // 2,), ())
-        hot = replace(experiment.hot, statistic=walk, observations=BEGUN, total=BEGUN / 2, last_point_n=BEGUN)
+        hot = experiment.hot._replace(statistic=walk, observations=BEGUN, total=BEGUN / 2, last_point_n=BEGUN)
         experiment = replace(experiment, hot=hot)
         running.setdefault(partition_of(name, PARTITIONS), {})[name] = experiment
     for partition, experiments in running.items():

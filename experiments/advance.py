@@ -85,14 +85,17 @@ def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emis
     cold: list[str] = []
     order, bounds = _by_experiment(batch)
     quiet = fold_quiet(memory.experiments, batch, order, bounds) if len(batch.offset) >= _MANY else {}
+    is_quiet = np.zeros(len(batch.experiment_ids), np.bool_)
+    is_quiet[list(quiet)] = True
+    results[is_quiet[batch.experiment]] = Result.APPLIED
     changed: dict[str, Experiment] = {}
     for code, experiment_id in enumerate(batch.experiment_ids):
-        rows = order[bounds[code] : bounds[code + 1]]
         if (done := quiet.get(code)) is not None:
             changed[experiment_id] = done.experiment
-            results[rows] = Result.APPLIED
             walks += done.walks
-        elif (experiment := memory.experiments.get(experiment_id)) is not None:
+            continue
+        rows = order[bounds[code] : bounds[code + 1]]
+        if (experiment := memory.experiments.get(experiment_id)) is not None:
             folded = fold_records(experiment, batch, rows)
             changed[experiment_id] = folded.experiment
             results[rows] = folded.results

@@ -29,7 +29,7 @@ def _hot(experiment: Experiment, event: events.Lifecycle) -> Hot:
         fresh, earlier = sprt.init(experiment.design), experiment.hot.all_counts()
         return Hot(run=event.run, statistic=fresh, earlier=earlier, last_applied=micros(event.at))
     if isinstance(event, events.Resumed):  # the stall clock begins anew
-        return replace(experiment.hot, last_applied=max(experiment.hot.last_applied, micros(event.at)))
+        return experiment.hot._replace(last_applied=max(experiment.hot.last_applied, micros(event.at)))
     return experiment.hot
 
 

@@ -70,7 +70,7 @@ class _Run:
         if walked.stopped is not None:
             self.end, self.reason = int(applied[walked.stopped.row]) + 1, walked.stopped.rule
         self.results[self.end :] = Result.AFTER_STOP
-        after = replace(self.experiment, hot=replace(walked.hot, sources=self._sources_at_the_end()))
+        after = replace(self.experiment, hot=walked.hot._replace(sources=self._sources_at_the_end()))
         after = _counted(after, self.results[: self.end])
         control: list[events.Lifecycle] = []
         if self.reason is not None:
@@ -254,4 +254,4 @@ def _counted(experiment: Experiment, results: Results) -> Experiment:
         if number:
             name = Result(result).name.lower()
             counts = counts.set(name, counts.get(name, 0) + number)
-    return replace(experiment, hot=replace(experiment.hot, counts=counts))
+    return replace(experiment, hot=experiment.hot._replace(counts=counts))

@@ -106,8 +106,7 @@ class Share(NamedTuple):
     total: float
 
 
-@dataclass(frozen=True, slots=True)
-class Hot:
+class Hot(NamedTuple):  # a tuple, as `sprt.State` is: a worker makes one per experiment and batch
     """The part of an experiment that observations change: the walk of the live run, counts, sources.
 
     `counts` has the records of this run by result name (`statistic.n` counts observations), `earlier` those before its
@@ -119,13 +118,13 @@ class Hot:
     statistic: sprt.State
     observations: int = 0
     total: float = 0.0
-    counts: Map[str, int] = field(default_factory=Map)
-    earlier: Map[str, int] = field(default_factory=Map)
-    sources: Map[str, Seen] = field(default_factory=Map)
+    counts: Map[str, int] = Map()
+    earlier: Map[str, int] = Map()
+    sources: Map[str, Seen] = Map()
     last_applied: int = 0
     last_point_at: int = 0
     last_point_n: int = 0
-    shares: Map[str, Share] = field(default_factory=Map)
+    shares: Map[str, Share] = Map()
     marks: tuple[Share, ...] = ()
 
     def all_counts(self) -> Map[str, int]:

@@ -5,7 +5,7 @@ passed by Kafka's clock, and the end of the run. The rule looks at records only,
 nothing.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -61,8 +61,7 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
         done = due if crossing is None else done + crossing + 1
         row = int(np.searchsorted(ends, done))
         offset, at = int(batch.offset[rows[row]]), int(timestamps[row])
-        hot = replace(
-            hot,
+        hot = hot._replace(
             statistic=state,
             observations=begun + done,
             total=float(totals[done]),
@@ -71,7 +70,7 @@ def walk(experiment: Experiment, batch: ObservationBatch, rows: Ints) -> Walked:
         if crossing is None and not dues.get(due):
             break
         points.append(_point(experiment, hot, offset, at))
-        hot = replace(hot, last_point_at=max(hot.last_point_at, at), last_point_n=hot.observations)
+        hot = hot._replace(last_point_at=max(hot.last_point_at, at), last_point_n=hot.observations)
         if crossing is not None:
             shown = sprt.info(design, state)
             begin = int(ends[row - 1]) if row else 0

@@ -30,7 +30,6 @@ _EXACT: Final = 2.0**52  # up to here sums of integers are exact as floats
 _LARGEST: Final = 2.0**31  # the sum of a batch of these is exact
 _LONGEST: Final = 2**44  # half a year in one batch: a clock that was set, not one that runs
 _NEVER: Final = np.iinfo(np.int64).max
-_NONE_DUE: Final[list[int]] = []
 
 
 class Quiet(NamedTuple):
@@ -49,21 +48,29 @@ class _Walks(NamedTuple):
 
 
 class _Own(NamedTuple):
-    """One experiment's part of a batch: its records, and the sums of its values and its walk after each observation.
+    """One experiment's part of a batch: `records` of them and `size` observations, the first of which is `first`.
 
-    `head` is its first record, `source` and `sequence` that record's; `added` is the last of the sums, `llr` the last
-    of the walk, `highest` the largest ratio of the whole run; `at` is the time of its last record.
+    `source` and `sequence` are those of its first record; `added` is the sum of its values, `llr` the ratio at the end,
+    `highest` the largest one of the whole run; `at` is the time of its last record.
     """
 
     experiment: Experiment
-    sums: Ints
-    walk: Floats
+    first: int
+    size: int
     records: int
     source: int
     sequence: int
     added: int
     llr: float
     highest: float
+    at: int
+
+
+class _Published(NamedTuple):
+    """The points of one experiment that are due, and n and time at the last of them."""
+
+    walks: list[events.WalkPoint]
+    n: int
     at: int
 
 
@@ -93,10 +100,10 @@ def fold_quiet(
     walks = _Walks(sums, ratios, _highest(groups, ratios))
     loud |= _near_a_rule(groups, walks)
     quiet = np.flatnonzero(~loud).tolist()
-    dues = _due(groups, quiet)
+    published = _published(groups, batch, walks, _due(groups, quiet))
     made: dict[int, Quiet] = {}
     for g, own in zip(quiet, _owns(groups, quiet, batch, walks), strict=True):
-        if (after := _counted(groups, batch, own, dues.get(g, _NONE_DUE))) is not None:
+        if (after := _counted(batch, walks, own, published.get(g))) is not None:
             made[groups.codes[g]] = after
     return made
 
@@ -186,9 +193,12 @@ def _near_a_rule(groups: Groups, walks: _Walks) -> Bools:
     return near
 
 
-def _due(groups: Groups, quiet: list[int]) -> dict[int, list[int]]:
-    """Return after which records (by their place in the groups) points are due, by the rule of `points`."""
-    dues: dict[int, list[int]] = {}
+def _due(groups: Groups, quiet: list[int]) -> list[tuple[int, int]]:
+    """Return the experiments and records (by their place in the groups) with which points are due, in order.
+
+    The rule is that of `points`.
+    """
+    dues: list[tuple[int, int]] = []
     active = np.array(quiet, np.int64)
     last_n = np.array([it.hot.last_point_n for it in groups.experiments])
     last_at = np.array([it.hot.last_point_at for it in groups.experiments])
@@ -201,9 +211,52 @@ def _due(groups: Groups, quiet: list[int]) -> dict[int, list[int]]:
         has = places < groups.end[active]
         active, places = active[has], places[has]
         last_n[active], last_at[active] = groups.reached[places], groups.timestamp[places]
-        for g, place in zip(active.tolist(), places.tolist(), strict=True):
-            dues.setdefault(g, []).append(place)
-    return dues
+        dues += zip(active.tolist(), places.tolist(), strict=True)
+    return sorted(dues)
+
+
+def _published(
+    groups: Groups, batch: ObservationBatch, walks: _Walks, dues: list[tuple[int, int]]
+) -> dict[int, _Published]:
+    """Return the points that are due, by experiment."""
+    if not dues:
+        return {}
+    of, places = np.array(dues, np.int64).T
+    reached = groups.reached[places]
+    begun = np.array([it.hot.observations for it in groups.experiments])
+    behind = groups.first[of] + reached - begun[of]  # the observation behind each point
+    first = np.where(of == np.roll(of, 1), np.roll(behind, 1), groups.first[of])  # behind the point before, if any
+    first[0] = groups.first[of[0]]
+    edges = np.column_stack((first, behind)).ravel()
+    highest = np.maximum.reduceat(np.append(walks.ratios, -np.inf), edges)[::2]
+    columns = (
+        reached,
+        walks.ratios[behind - 1],
+        walks.sums[behind - 1],
+        highest,
+        batch.offset[groups.rows[places]],
+        groups.timestamp[places],
+    )
+    made: dict[int, _Published] = {}
+    most = 0.0
+    for g, n, llr, added, own_most, offset, at in zip(of.tolist(), *(it.tolist() for it in columns), strict=True):
+        experiment, before = groups.experiments[g], made.get(g)
+        hot = experiment.hot
+        most = max(hot.statistic.max_llr if before is None else most, own_most)
+        walk = [] if before is None else before.walks
+        point = events.WalkPoint(
+            experiment_id=experiment.cold.experiment_id,
+            run=hot.run,
+            n=hot.statistic.n + n - hot.observations,
+            llr=llr,
+            p_value=math.exp(-most),
+            total=hot.total + added,
+            offset=offset,
+            at=moment(at),
+        )
+        walk.append(point)
+        made[g] = _Published(walk, n, at)
+    return made
 
 
 def _owns(groups: Groups, quiet: list[int], batch: ObservationBatch, walks: _Walks) -> Iterator[_Own]:
@@ -213,7 +266,7 @@ def _owns(groups: Groups, quiet: list[int], batch: ObservationBatch, walks: _Wal
     heads = groups.rows[begin]
     columns = (
         first,
-        last,
+        last - first,
         end - begin,
         batch.source[heads],
         batch.sequence[heads],
@@ -222,18 +275,16 @@ def _owns(groups: Groups, quiet: list[int], batch: ObservationBatch, walks: _Wal
         walks.highest[g],
         groups.timestamp[end - 1],
     )
-    found = zip(quiet, *(column.tolist() for column in columns), strict=True)
-    for number, start, stop, *numbers in found:
-        yield _Own(groups.experiments[number], walks.sums[start:stop], walks.ratios[start:stop], *numbers)
+    for number, *numbers in zip(quiet, *(column.tolist() for column in columns), strict=True):
+        yield _Own(groups.experiments[number], *numbers)
 
 
-def _counted(groups: Groups, batch: ObservationBatch, own: _Own, dues: list[int]) -> Quiet | None:
+def _counted(batch: ObservationBatch, walks: _Walks, own: _Own, published: _Published | None) -> Quiet | None:
     """Return an experiment after its records, None if its source does not simply go on."""
     experiment = own.experiment
     hot, state = experiment.hot, experiment.hot.statistic
     sources, parts = hot.sources, hot.shares
-    added, size = own.added, len(own.sums)
-    if abs(hot.total) + abs(added) >= _EXACT:
+    if abs(hot.total) + abs(own.added) >= _EXACT:
         return None
     guards = experiment.cold.definition["health"]
     if own.source != NONE:
@@ -245,27 +296,27 @@ def _counted(groups: Groups, batch: ObservationBatch, own: _Own, dues: list[int]
             sources = sources.set(name, seen)
         if guards["homogeneity"] != "off":
             share = parts.get(f"source:{name}", Share(0, 0.0))
-            parts = parts.set(f"source:{name}", Share(share.observations + size, share.total + added))
-    n, marks = hot.observations, hot.marks
-    if (n + size).bit_length() > n.bit_length() and guards["drift"] != "off":
-        powers = (1 << k for k in range(n.bit_length(), (n + size).bit_length()))
-        marks += tuple(Share(at, hot.total + int(own.sums[at - n - 1])) for at in powers)
-    after = Hot(
+            parts = parts.set(f"source:{name}", Share(share.observations + own.size, share.total + own.added))
+    n, after, marks = hot.observations, hot.observations + own.size, hot.marks
+    if after.bit_length() > n.bit_length() and guards["drift"] != "off":
+        powers = (1 << k for k in range(n.bit_length(), after.bit_length()))
+        marks += tuple(Share(at, hot.total + int(walks.sums[own.first + at - n - 1])) for at in powers)
+    counted = Hot(
         hot.run,
-        sprt.State(state.n + size, own.llr, own.highest, (state.counts[0] + added,), ()),
-        n + size,
-        hot.total + added,
+        sprt.State(state.n + own.size, own.llr, own.highest, (state.counts[0] + own.added,), ()),
+        after,
+        hot.total + own.added,
         hot.counts.set("applied", hot.counts.get("applied", 0) + own.records),
         hot.earlier,
         sources,
         own.at,
-        int(groups.timestamp[dues[-1]]) if dues else hot.last_point_at,
-        int(groups.reached[dues[-1]]) if dues else hot.last_point_n,
+        hot.last_point_at if published is None else published.at,
+        hot.last_point_n if published is None else published.n,
         parts,
         marks,
     )
-    walks = [_point(own, groups, batch, place) for place in dues]
-    return Quiet(Experiment(experiment.cold, after, experiment.design), walks)
+    made = Experiment(experiment.cold, counted, experiment.design)
+    return Quiet(made, [] if published is None else published.walks)
 
 
 def _seen(sources: Map[str, Seen], name: str, sequence: int, records: int) -> Seen | None:
@@ -276,19 +327,3 @@ def _seen(sources: Map[str, Seen], name: str, sequence: int, records: int) -> Se
     if seen.missing or sequence != seen.highest + 1:
         return None
     return Seen(seen.lowest, highest, lost=seen.lost)
-
-
-def _point(own: _Own, groups: Groups, batch: ObservationBatch, place: int) -> events.WalkPoint:
-    """Return the published point after a record."""
-    hot = own.experiment.hot
-    size = int(groups.reached[place]) - hot.observations
-    return events.WalkPoint(
-        experiment_id=own.experiment.cold.experiment_id,
-        run=hot.run,
-        n=hot.statistic.n + size,
-        llr=float(own.walk[size - 1]),
-        p_value=math.exp(-max(hot.statistic.max_llr, float(own.walk[:size].max()))),
-        total=hot.total + int(own.sums[size - 1]),
-        offset=int(batch.offset[groups.rows[place]]),
-        at=moment(int(groups.timestamp[place])),
-    )

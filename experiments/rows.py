@@ -16,7 +16,7 @@ from experiments.memory import Answer, Cold, Experiment, Hot, Memory, Pause, Que
 from experiments.planning import stored_design
 from experiments.sequences import Seen
 from schemas import codecs, events
-from schemas.binary import double, items, long, text
+from schemas.binary import NO_ITEMS, double, items, long, text
 
 ROW_VERSION = 2  # since 2 the missing numbers of a source count down from its highest, so that rows stay small
 POSITION_KEY = b"\x00position"
@@ -102,7 +102,7 @@ def _cold(row: events.ColdRow) -> Cold:
 def _hot_row(experiment_id: str, hot: Hot) -> bytes:
     """Return an `events.HotRow`, put together by hand: a batch writes one of each experiment that it touches."""
     statistic = hot.statistic
-    parts = [
+    parts = (
         codecs.header(events.HotRow),
         long(ROW_VERSION),
         text(experiment_id),
@@ -110,26 +110,27 @@ def _hot_row(experiment_id: str, hot: Hot) -> bytes:
         long(statistic.n),
         double(statistic.llr),
         double(statistic.max_llr),
-        items(map(long, statistic.counts)),
-        items(map(double, statistic.sums)),
+        items([long(count) for count in statistic.counts]),
+        items([double(total) for total in statistic.sums]),
         text(statistic.waiting),
         long(hot.observations),
         double(hot.total),
-        items(text(name) + long(number) for name, number in hot.counts.items()),
-        items(text(name) + long(number) for name, number in hot.earlier.items()),
-        items(_source(name, seen) for name, seen in sorted(hot.sources.items())),
-        items(text(name) + long(it.observations) + double(it.total) for name, it in sorted(hot.shares.items())),
-        items(long(mark.observations) + double(mark.total) for mark in hot.marks),
+        items([text(name) + long(number) for name, number in hot.counts.items()]),
+        items([text(name) + long(number) for name, number in hot.earlier.items()]),
+        items([_source(name, seen) for name, seen in sorted(hot.sources.items())]),
+        items([text(name) + long(number) + double(total) for name, (number, total) in sorted(hot.shares.items())]),
+        items([long(number) + double(total) for number, total in hot.marks]),
         long(hot.last_applied),
         long(hot.last_point_at),
         long(hot.last_point_n),
-    ]
+    )
     return b"".join(parts)
 
 
 def _source(name: str, seen: Seen) -> bytes:
-    missing = sorted(seen.highest - number for number in seen.missing)
-    return text(name) + long(seen.lowest) + long(seen.highest) + items(map(long, missing)) + long(seen.lost)
+    lowest, highest, missing, lost = seen
+    gaps = items([long(gap) for gap in sorted(highest - number for number in missing)]) if missing else NO_ITEMS
+    return text(name) + long(lowest) + long(highest) + gaps + long(lost)
 
 
 def _hot(row: events.HotRow) -> Hot:

@@ -3,8 +3,7 @@
 Records carry +1 each; forwarding and retries reorder, so a number up to 1 024 behind the highest may still arrive.
 """
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,7 @@ MAX_SOURCES = 1000
 Verdict = Literal["new", "duplicate", "sequence_too_old", "too_many_sources"]
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):  # a tuple: a worker makes one per experiment and batch
     """All numbers from `lowest` to `highest` were seen but `missing`; `lost` numbers left the window unseen."""
 
     lowest: int

@@ -3,8 +3,6 @@
 Sums grow strictly left to right, so that any split into batches gives the same bits.
 """
 
-from dataclasses import replace
-
 import numpy as np
 import numpy.typing as npt
 from immutables import Map
@@ -25,16 +23,16 @@ def counted(experiment: Experiment, hot: Hot, batch: ObservationBatch, rows: Int
     values, ends, _ = gather(batch, rows)
     values = values[:size]
     if guards["drift"] != "off":
-        hot = replace(hot, marks=hot.marks + _marks(begun, totals[: size + 1]))
+        hot = hot._replace(marks=hot.marks + _marks(begun, totals[: size + 1]))
     if guards["homogeneity"] != "off":
         sources = _of_each(batch.source[rows], ends, len(values))
-        hot = replace(hot, shares=_added(hot.shares, sources, values, [f"source:{s}" for s in batch.source_names]))
+        hot = hot._replace(shares=_added(hot.shares, sources, values, [f"source:{s}" for s in batch.source_names]))
     if is_late_guarded(experiment):
         late = is_late(batch.observed_at[rows], batch.timestamp[rows])
-        hot = replace(hot, shares=_with_late(hot.shares, late, ends, len(values)))
+        hot = hot._replace(shares=_with_late(hot.shares, late, ends, len(values)))
     if experiment.design.model.has_arms:
         arms = _of_each(batch.arm[rows], ends, len(values))
-        hot = replace(hot, shares=_added(hot.shares, arms, values, ["arm:a", "arm:b"]))
+        hot = hot._replace(shares=_added(hot.shares, arms, values, ["arm:a", "arm:b"]))
     return hot
 
 

@@ -4,7 +4,6 @@
 of the time.
 """
 
-from collections.abc import Iterable
 from functools import lru_cache
 from struct import Struct
 from typing import Final
@@ -14,6 +13,8 @@ _PAIRS: Final = 1 << 14
 _LAST: Final = [bytes((it,)) if it < 128 else bytes((it & 0x7F | 0x80, it >> 7)) for it in range(_PAIRS)]
 _MORE: Final = [bytes((it & 0x7F | 0x80, it >> 7 | 0x80)) for it in range(_PAIRS)]
 
+#: An array or a map without items, and the end of one with some.
+NO_ITEMS: Final = b"\x00"
 #: A double.
 double = Struct("<d").pack
 
@@ -37,7 +38,6 @@ def text(characters: str) -> bytes:
     return long(len(encoded)) + encoded
 
 
-def items(encoded: Iterable[bytes]) -> bytes:
+def items(encoded: list[bytes]) -> bytes:
     """Return an array or a map of items that are encoded already: one block of them, and the end."""
-    parts = list(encoded)
-    return b"".join((long(len(parts)), *parts, b"\x00")) if parts else b"\x00"
+    return long(len(encoded)) + b"".join(encoded) + NO_ITEMS if encoded else NO_ITEMS

@@ -38,7 +38,7 @@ def test_texts_are_those_of_avro(characters: str) -> None:
 
 @given(st.lists(st.floats()))
 def test_arrays_of_doubles_are_those_of_avro(numbers: list[float]) -> None:
-    assert binary.items(map(binary.double, numbers)) == written({"type": "array", "items": "double"}, numbers)
+    assert binary.items(list(map(binary.double, numbers))) == written({"type": "array", "items": "double"}, numbers)
 
 
 def test_signed_zeros_and_payloads_of_no_numbers_keep_their_bits() -> None:
