@@ -56,7 +56,7 @@ class WorkerConfig:
     metrics_port: int | None = None
     session_seconds: float = 10.0
     pace_seconds: float = 0.05
-    batch_records: int = 50_000
+    batch_records: int = 100_000
     batch_seconds: float = 0.15
     solver_processes: int = 1
     solver_seconds: float = 10.0

@@ -17,7 +17,7 @@ from immutables import Map
 from experiments.advance import advance
 from experiments.batch import Emissions
 from experiments.columns import RawRecord, control_batch, observation_batch
-from experiments.memory import Memory
+from experiments.memory import Cold, Experiment, Hot, Memory
 from experiments.planning import Refusal, Solution
 from schemas import codecs, events
 from tests.processors.installation import Installation, headers
@@ -72,7 +72,7 @@ def judge(installation: Installation, acknowledged: int | None = None) -> Verdic
             differences.append(f"{partition}: counts {dict(actual.counts)}, truth {dict(expected.counts)}")
         for name in {*expected.experiments, *actual.experiments}:
             truth, found = expected.experiments.get(name), actual.experiments.get(name)
-            if truth is None or found is None or (truth.cold, truth.hot) != (found.cold, found.hot):
+            if truth is None or found is None or _parts(truth, actual) != _parts(found, actual):
                 differences.append(f"{partition}: {name} is {found}, truth {truth}")
         facts = [it for it in map(_decode, control[partition]) if it is not None]
         decisions, truth_decisions = _of(events.Decision, facts), _of(events.Decision, emissions.control)
@@ -203,6 +203,17 @@ def _solutions(control: list[Message]) -> Any:
         )
 
     return solve
+
+
+def _parts(experiment: Experiment, memory: Memory) -> tuple[Cold, Hot]:
+    """Return what is compared of an experiment: all but the pauses that are over.
+
+    A pause drops those that lie behind the position then, and where a command is read among the observations is the
+    worker's own.
+    """
+    at, pauses = memory.positions.get("observations", 0), experiment.cold.pauses
+    ahead = tuple(it for it in pauses if it.end is None or it.end > at)
+    return replace(experiment.cold, pauses=ahead), experiment.hot
 
 
 def _records(memory: Memory) -> Counter[tuple[str, str]]:
