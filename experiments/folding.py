@@ -5,6 +5,7 @@ columns only make it fast. A run ends inside a record at the exact observation; 
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from immutables import Map
@@ -18,6 +19,8 @@ from experiments.sequences import MAX_SOURCES, Seen, Verdict, first, see, see_ru
 from experiments.times import micros, moment
 from schemas import events
 from sprt.families.paired_bernoulli import MOST_WAITING
+
+_NAMES: Final = tuple(result.name.lower() for result in sorted(Result))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +43,10 @@ def fold_records(experiment: Experiment, batch: ObservationBatch, rows: Ints) ->
 
 
 def _all(experiment: Experiment, result: Result, size: int) -> Folded:
-    results = np.full(size, result, np.int8)
-    return Folded(_counted(experiment, results), results)
+    """Count records that change nothing else: sources go on long after their experiments have ended."""
+    counts, name = experiment.hot.counts, _NAMES[result]
+    hot = experiment.hot._replace(counts=counts.set(name, counts.get(name, 0) + size))
+    return Folded(Experiment(experiment.cold, hot, experiment.known_design), np.full(size, result, np.int8))
 
 
 class _Run:
@@ -250,8 +255,7 @@ def _in_order_of_appearance(codes: Ints) -> list[int]:
 def _counted(experiment: Experiment, results: Results) -> Experiment:
     """Return the experiment with the records counted by what became of them."""
     counts = experiment.hot.counts
-    for result, number in enumerate(np.bincount(results, minlength=len(Result)).tolist()):
+    for name, number in zip(_NAMES, np.bincount(results, minlength=len(Result)).tolist(), strict=True):
         if number:
-            name = Result(result).name.lower()
             counts = counts.set(name, counts.get(name, 0) + number)
     return replace(experiment, hot=experiment.hot._replace(counts=counts))

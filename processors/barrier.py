@@ -53,7 +53,7 @@ class Barrier:
         """Let a step wait for what control, or the commands on their way to it, hold at this moment."""
         self._waiting = waiting
         if not self._config.topics.has_own_commands:
-            self._ends = self._of_control(waiting.is_everywhere)
+            self._ends = self._of_control(is_everywhere=waiting.is_everywhere)
             return
         ends = self._watermarks.ends(self._config.topics.commands, (self._partition,))
         self._ends = _Ends(ends[self._partition], 0, {}, math.inf)
@@ -73,19 +73,23 @@ class Barrier:
         ends = self._ends
         if ends.commands is not None:
             if has_carried_over(ends.commands):
-                self._ends = self._of_control(waiting.is_everywhere)
+                self._ends = self._of_control(is_everywhere=waiting.is_everywhere)
             return False
         if control < ends.own:
             return False
+        if not ends.others:
+            return True
         behind = self._progress.behind(ends.others)
         late = {it: at for it, at in behind.items() if self._not_waited_for.get(it) != at}
-        if late and time.monotonic() >= ends.give_up:
+        if late and time.monotonic() < ends.give_up:
+            return False
+        if late:
             _log.warning("strangers_not_waited_for", partition=self._partition, behind=sorted(late))
             self._not_waited_for |= late  # they are waited for again once they have come on
-            return True
-        return not late
+        self._ends = self._of_control(is_everywhere=False)  # what they have sent here lies below its end by now
+        return False
 
-    def _of_control(self, is_everywhere: bool) -> _Ends:
+    def _of_control(self, *, is_everywhere: bool) -> _Ends:
         all_or_own = range(self._config.partitions) if is_everywhere else (self._partition,)
         ends = self._watermarks.ends(self._config.topics.control, all_or_own)
         own = ends.pop(self._partition)

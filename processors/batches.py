@@ -5,6 +5,7 @@ what it brings waits in the socket while the partition computes.
 """
 
 import asyncio
+import itertools
 import selectors
 import time
 from collections.abc import Coroutine, Mapping, Sequence
@@ -37,9 +38,10 @@ _MOST_BYTES: Final = 2 * 1024 * 1024
 _BACK_OFF_SECONDS: Final = 0.1
 _PATIENCE_SECONDS: Final = 20.0
 _REFRESH_SECONDS: Final = 60.0
-_TIMERS_SECONDS: Final = 0.5
-_MOMENT_SECONDS: Final = 0.001
+_TIMERS_SECONDS: Final = 0.1
+_ROUNDS: Final = 12
 _MORE_SECONDS: Final = 0.02  # more is known to come
+_SINCE_SECONDS: Final = 0.005
 
 
 class _Answer(NamedTuple):
@@ -85,14 +87,15 @@ class BatchReader:
         KafkaError
             If the broker refuses the reader for good, or a batch is not what was written.
         """
-        while True:
+        for answers in itertools.count():
             if self._fetching is None:
                 self._fetching = self._loop.create_task(self._fetch(self.chain.reached))
             elif not self.lag() and not self._has_work():
                 return
             is_enough = len(self.chain.waiting) >= limit
-            seconds = 0.0 if is_enough else _MORE_SECONDS if self.lag() else _MOMENT_SECONDS
-            self._run(asyncio.wait((self._fetching,), timeout=seconds))
+            # The first answer has what was there when it was asked for; the second one what has come since.
+            seconds = 0.0 if is_enough else _MORE_SECONDS if self.lag() else _SINCE_SECONDS if answers == 1 else 0.0
+            self._turn(self._fetching, seconds)
             if is_enough or not self._fetching.done():
                 return
             fetched, self._fetching = self._fetching, None
@@ -130,8 +133,18 @@ class BatchReader:
         """Return whether the loop has to turn: an idle partition looks at its socket, which costs next to nothing."""
         return time.monotonic() >= self._turn_at or bool(self._selector.select(0))
 
-    def _run(self, awaited: Coroutine[Any, Any, T]) -> T:
+    def _turn(self, fetching: "asyncio.Task[_Answer]", seconds: float) -> None:
+        """Let the loop wait for an answer; in no time, one that has arrived is still handed on in a few rounds."""
         self._turn_at = time.monotonic() + _TIMERS_SECONDS
+        if seconds:
+            self._run(asyncio.wait((fetching,), timeout=seconds))
+        for _ in range(_ROUNDS):
+            if fetching.done():
+                return
+            self._loop.call_soon(self._loop.stop)
+            self._loop.run_forever()
+
+    def _run(self, awaited: Coroutine[Any, Any, T]) -> T:
         return self._loop.run_until_complete(awaited)
 
     async def _fetch(self, position: int) -> _Answer:

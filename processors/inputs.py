@@ -151,7 +151,7 @@ class Reader:
                 self._chains[self._inputs[str(message.topic())]].waiting.append(taken(message))
             else:
                 self._note(message, error)
-        for name, part in self._parts.items() if messages else ():
+        for name, part in self._parts.items():
             # -1001 until the first message; a marker behind the last message moves the position, too
             self._reach(name, self._consumer.position([part])[0].offset)
 
