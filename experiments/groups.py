@@ -13,7 +13,8 @@ class Groups:
     """Some experiments with their records in log order, one experiment's behind the other's.
 
     `begin` and `end` bound an experiment's records, `first` and `last` its observations; `of` and `whose` say to which
-    experiment a record and an observation belong. `reached` is n after each record.
+    experiment a record and an observation belong. `begun` is an experiment's n before the batch, `reached` that after
+    each record.
     """
 
     codes: list[int]
@@ -26,6 +27,7 @@ class Groups:
     first: Ints
     last: Ints
     whose: Ints
+    begun: Ints
     reached: Ints
     timestamp: Ints
 
@@ -65,6 +67,7 @@ def grouped(codes: list[int], found: list[Experiment], batch: ObservationBatch, 
         first=first,
         last=last,
         whose=whose,
+        begun=begun,
         reached=read + (begun - first)[of],
         timestamp=batch.timestamp[rows],
     )

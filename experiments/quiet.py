@@ -223,8 +223,7 @@ def _published(
         return {}
     of, places = np.array(dues, np.int64).T
     reached = groups.reached[places]
-    begun = np.array([it.hot.observations for it in groups.experiments])
-    behind = groups.first[of] + reached - begun[of]  # the observation behind each point
+    behind = groups.first[of] + reached - groups.begun[of]  # the observation behind each point
     first = np.where(of == np.roll(of, 1), np.roll(behind, 1), groups.first[of])  # behind the point before, if any
     first[0] = groups.first[of[0]]
     edges = np.column_stack((first, behind)).ravel()

@@ -93,11 +93,12 @@ def _tell_outage(error: KafkaError) -> None:
 def fetching_settings(kafka: Mapping[str, str]) -> dict[str, Any]:
     """Return the settings by which aiokafka's client talks to the same cluster, as of `faust_settings`."""
     credentials = _credentials(kafka)
+    protocol = kafka.get("security.protocol", "PLAINTEXT").upper()
     settings = {
         "bootstrap_servers": kafka["bootstrap.servers"],
         "request_timeout_ms": _REQUEST_TIMEOUT_MS,
-        "security_protocol": kafka.get("security.protocol", "PLAINTEXT").upper(),
-        "ssl_context": getattr(credentials, "ssl_context", None) or getattr(credentials, "context", None),
+        "security_protocol": protocol,
+        "ssl_context": _tls(kafka) if protocol in ("SSL", "SASL_SSL") else None,
     }
     if isinstance(credentials, faust.SASLCredentials):
         settings |= {

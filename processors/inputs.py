@@ -44,7 +44,7 @@ class Delivered(Protocol):
     def headers(self) -> Headers: ...  # noqa: D102  same
 
 
-class _Taken(NamedTuple):
+class _Record(NamedTuple):
     """A record that librdkafka has delivered."""
 
     offset: int
@@ -88,19 +88,15 @@ class Fetched(NamedTuple):
 class Chain:
     """What was read of one input and not yet taken; its links follow one another without a gap.
 
-    `reached` is the offset up to which everything that can be read was read.
+    `reached` is the offset up to which everything that can be read was read, `first` the position that the next link
+    begins with.
     """
 
     def __init__(self, name: str, position: int) -> None:
         self.name = name
         self.waiting: list[Delivered] = []
         self.reached = position
-        self._first = position
-
-    @property
-    def first(self) -> int:
-        """Return the position that the next link begins with."""
-        return self._first
+        self.first = position
 
     @property
     def taken(self) -> int:
@@ -111,9 +107,9 @@ class Chain:
         """Return the next link of at most `limit` messages, None if nothing was read."""
         if not self.waiting:
             return None
-        head, rest = Fetched(self.name, self._first, self.reached, self.waiting).split(min(limit, len(self.waiting)))
+        head, rest = Fetched(self.name, self.first, self.reached, self.waiting).split(min(limit, len(self.waiting)))
         self.waiting = [] if rest is None else list(rest.messages)
-        self._first = head.next
+        self.first = head.next
         return head
 
 
@@ -148,7 +144,7 @@ class Reader:
             messages += self._consumer.consume(limit - 1, 0)
         for message in messages:
             if (error := message.error()) is None:
-                self._chains[self._inputs[str(message.topic())]].waiting.append(taken(message))
+                self._chains[self._inputs[str(message.topic())]].waiting.append(delivered(message))
             else:
                 self._note(message, error)
         for name, part in self._parts.items():
@@ -191,10 +187,10 @@ class Reader:
         return self._chains[name].taken
 
 
-def taken(message: Message) -> _Taken:
+def delivered(message: Message) -> _Record:
     """Return what a message without an error holds."""
     offset, (_, timestamp) = cast("int", message.offset()), message.timestamp()
-    return _Taken(offset, timestamp, message.key(), message.value(), list(message.headers() or []))  # type: ignore[arg-type]  # the client's type of a header is wider
+    return _Record(offset, timestamp, message.key(), message.value(), list(message.headers() or []))  # type: ignore[arg-type]  # the client's type of a header is wider
 
 
 def position_lost(consumer: Consumer, part: TopicPartition, chain: Chain) -> PositionLostError:

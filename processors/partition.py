@@ -180,11 +180,9 @@ class PartitionThread(threading.Thread):
         return Reader(self._consumer, self.partition, topics, self._memory.positions)
 
     def _observation_reader(self) -> BatchReader:
-        part, position = self._part("observations"), self._memory.positions.get("observations")
+        part = TopicPartition(self._config.topics.observations, self.partition)
+        position = self._memory.positions.get("observations")
         return BatchReader(self._config.kafka, self._consumer, part, "observations", position)
-
-    def _part(self, name: str) -> TopicPartition:
-        return TopicPartition(getattr(self._config.topics, name), self.partition)
 
     def _is_parked(self) -> bool:
         return self._ended.is_set() or not self._unparked.is_set()
@@ -291,7 +289,7 @@ class PartitionThread(threading.Thread):
         if read is not None and len(read[0].messages) == self._limit:
             pause = 0.0
         elif self._observations.lag() > _BACKLOG:
-            # Large records fill the client's queue before there are as many as the limit.
+            # Of large records an answer of the broker holds fewer than the limit.
             pause = min(pause, _CATCHING_UP_SECONDS)
         self._next_fetch = began + pause
         if read is not None:
@@ -411,7 +409,7 @@ class PartitionThread(threading.Thread):
         """Commit a copy of the positions, for tools that watch the lag of a group; no reader ever begins at it."""
         self._published = control
         positions = {**self._memory.positions, "control": control}
-        parts = [(self._part(name), at) for name, at in positions.items()]
-        self._consumer.commit(
-            offsets=[TopicPartition(it.topic, it.partition, at) for it, at in parts], asynchronous=True
-        )
+        read = [name for name in ("observations", *self._control.names) if name in positions]
+        topics = self._config.topics
+        offsets = [TopicPartition(getattr(topics, name), self.partition, positions[name]) for name in read]
+        self._consumer.commit(offsets=offsets, asynchronous=True)

@@ -109,7 +109,7 @@ class Scene:
             )
             return [True] if is_read else []
 
-        until(done, _LONG + len(self.workload.names) / 200)
+        until(done, self.workload.patience_seconds)
 
     def end(self, repeats: int, worker: Worker | None = None) -> Verdict:
         """Let a worker count all that was sent, judge, and note the result."""

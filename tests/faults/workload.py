@@ -60,6 +60,11 @@ class Workload:
         self.acknowledged = 0
         self.failed: list[KafkaError] = []
 
+    @property
+    def patience_seconds(self) -> float:
+        """Return how long a worker may take to read all that was sent: more, the more experiments there are."""
+        return 120 + len(self.names) / 200
+
     def define(self) -> None:
         """Start every experiment; on return all commands are answered."""
         for number, name in enumerate(self.names):
@@ -73,7 +78,7 @@ class Workload:
             ends = [high for _, high in installation.bounds(eyes, installation.topics.control).values()]
             return installation.control(events.Reply)[number - 1 :] if sum(ends) >= 4 * number else []
 
-        until(answered, 120 + number / 200)
+        until(answered, self.patience_seconds)
         eyes.close()
 
     def __enter__(self) -> Self:

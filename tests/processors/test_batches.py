@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from processors import clients
 from processors.batches import BatchReader, unpacked
-from processors.inputs import taken
+from processors.inputs import delivered
 from tests.processors.installation import until
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -69,7 +69,7 @@ def one_by_one(consumer: Consumer, part: TopicPartition, position: int) -> list[
         (message,) = consumer.consume(1, 30)
         if message.error() is not None:
             return rows  # the end of the partition
-        read = taken(message)
+        read = delivered(message)
         rows.append((read.offset, read.timestamp, read.key, read.value, read.headers))
 
 
