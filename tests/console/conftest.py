@@ -380,9 +380,9 @@ def installation(kafka: str, redis_url: str, tmp_path_factory: pytest.TempPathFa
         yield Installation(kafka, start(reply_seconds=5.0), Teller(kafka, topics))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium, headless."""
+    """Debian's Chromium, headless; not kept for others, as this thread can turn no other loop beside Playwright's."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no Chromium on PATH; install it with: apt-get install chromium")
