@@ -13,8 +13,8 @@ class Groups:
     """Some experiments with their records in log order, one experiment's behind the other's.
 
     `begin` and `end` bound an experiment's records, `first` and `last` its observations; `of` and `whose` say to which
-    experiment a record and an observation belong. `begun` is an experiment's n before the batch, `reached` that after
-    each record.
+    experiment a record and an observation belong. `read` are the observations up to the end of each record, `begun` is
+    an experiment's n before the batch.
     """
 
     codes: list[int]
@@ -27,8 +27,8 @@ class Groups:
     first: Ints
     last: Ints
     whose: Ints
+    read: Ints
     begun: Ints
-    reached: Ints
     timestamp: Ints
 
 
@@ -55,7 +55,6 @@ def grouped(codes: list[int], found: list[Experiment], batch: ObservationBatch, 
             np.arange(int(read[-1])) + np.repeat(batch.value_starts[rows] - (read - lengths), lengths)
         ]
         whose = np.repeat(of, lengths)
-    begun = np.array([it.hot.observations for it in found])
     return Groups(
         codes=codes,
         experiments=found,
@@ -67,8 +66,8 @@ def grouped(codes: list[int], found: list[Experiment], batch: ObservationBatch, 
         first=first,
         last=last,
         whose=whose,
-        begun=begun,
-        reached=read + (begun - first)[of],
+        read=read,
+        begun=np.array([it.hot.observations for it in found]),
         timestamp=batch.timestamp[rows],
     )
 

@@ -100,7 +100,7 @@ def fold_quiet(
     walks = _Walks(sums, ratios, _highest(groups, ratios))
     loud |= _near_a_rule(groups, walks)
     quiet = np.flatnonzero(~loud).tolist()
-    published = _published(groups, batch, walks, _due(groups, quiet))
+    published = _published(groups, batch, walks, *_due(groups, quiet))
     made: dict[int, Quiet] = {}
     for g, own in zip(quiet, _owns(groups, quiet, batch, walks), strict=True):
         if (after := _counted(batch, walks, own, published.get(g))) is not None:
@@ -117,7 +117,6 @@ def _may_be_quiet(experiment: Experiment) -> bool:
         and isinstance(model, ExponentialFamily)
         and model.integer
         and not experiment.design.is_two_sided
-        and hot.observations >= points.EACH_UP_TO
         and abs(hot.total) < _EXACT
     )
 
@@ -193,16 +192,24 @@ def _near_a_rule(groups: Groups, walks: _Walks) -> Bools:
     return near
 
 
-def _due(groups: Groups, quiet: list[int]) -> list[tuple[int, int]]:
-    """Return the experiments and records (by their place in the groups) with which points are due, in order.
+def _due(groups: Groups, quiet: list[int]) -> tuple[Ints, Ints]:
+    """Return the experiments of the points that are due, and behind which observation each lies, in order.
 
     The rule is that of `points`.
     """
-    dues: list[tuple[int, int]] = []
     active = np.array(quiet, np.int64)
     last_n = np.array([it.hot.last_point_n for it in groups.experiments])
     last_at = np.array([it.hot.last_point_at for it in groups.experiments])
-    reached, timestamp = Growing(groups, groups.reached, active), Growing(groups, groups.timestamp, active)
+    single = np.clip(points.EACH_UP_TO - groups.begun, 0, groups.last - groups.first)[active]
+    of = np.repeat(active, single)
+    behind = np.arange(1, len(of) + 1) + np.repeat(groups.first[active] - (np.cumsum(single) - single), single)
+    found = [(of, behind)]
+    fresh, number = active[single > 0], single[single > 0]
+    last_n[fresh] = groups.begun[fresh] + number
+    last_at[fresh] = groups.timestamp[np.searchsorted(groups.read, groups.first[fresh] + number)]
+    begun = groups.begun - groups.first
+    n_after = groups.read + begun[groups.of]
+    reached, timestamp = Growing(groups, n_after, active), Growing(groups, groups.timestamp, active)
     while len(active):
         n = last_n[active]
         by_growth = reached.reaches(np.ceil(n * points.GROWTH).astype(np.int64), active)
@@ -210,26 +217,24 @@ def _due(groups: Groups, quiet: list[int]) -> list[tuple[int, int]]:
         places = np.minimum(by_growth, np.maximum(by_time, reached.reaches(n + 1, active)))
         has = places < groups.end[active]
         active, places = active[has], places[has]
-        last_n[active], last_at[active] = groups.reached[places], groups.timestamp[places]
-        dues += zip(active.tolist(), places.tolist(), strict=True)
-    return sorted(dues)
+        last_n[active], last_at[active] = n_after[places], groups.timestamp[places]
+        found.append((active, groups.read[places]))
+    of, behind = (np.concatenate(column) for column in zip(*found, strict=True))
+    order = np.argsort(behind)
+    return of[order], behind[order]
 
 
-def _published(
-    groups: Groups, batch: ObservationBatch, walks: _Walks, dues: list[tuple[int, int]]
-) -> dict[int, _Published]:
+def _published(groups: Groups, batch: ObservationBatch, walks: _Walks, of: Ints, behind: Ints) -> dict[int, _Published]:
     """Return the points that are due, by experiment."""
-    if not dues:
+    if not len(of):
         return {}
-    of, places = np.array(dues, np.int64).T
-    reached = groups.reached[places]
-    behind = groups.first[of] + reached - groups.begun[of]  # the observation behind each point
+    places = np.searchsorted(groups.read, behind)
     first = np.where(of == np.roll(of, 1), np.roll(behind, 1), groups.first[of])  # behind the point before, if any
     first[0] = groups.first[of[0]]
     edges = np.column_stack((first, behind)).ravel()
     highest = np.maximum.reduceat(np.append(walks.ratios, -np.inf), edges)[::2]
     columns = (
-        reached,
+        behind - groups.first[of],
         walks.ratios[behind - 1],
         walks.sums[behind - 1],
         highest,
@@ -238,7 +243,7 @@ def _published(
     )
     made: dict[int, _Published] = {}
     most = 0.0
-    for g, n, llr, added, own_most, offset, at in zip(of.tolist(), *(it.tolist() for it in columns), strict=True):
+    for g, more, llr, added, own_most, offset, at in zip(of.tolist(), *(it.tolist() for it in columns), strict=True):
         experiment, before = groups.experiments[g], made.get(g)
         hot = experiment.hot
         most = max(hot.statistic.max_llr if before is None else most, own_most)
@@ -246,7 +251,7 @@ def _published(
         point = events.WalkPoint(
             experiment_id=experiment.cold.experiment_id,
             run=hot.run,
-            n=hot.statistic.n + n - hot.observations,
+            n=hot.statistic.n + more,
             llr=llr,
             p_value=math.exp(-most),
             total=hot.total + added,
@@ -254,7 +259,7 @@ def _published(
             at=moment(at),
         )
         walk.append(point)
-        made[g] = _Published(walk, n, at)
+        made[g] = _Published(walk, hot.observations + more, at)
     return made
 
 

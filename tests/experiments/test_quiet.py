@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -53,13 +54,15 @@ def running(kind: str) -> Experiment:
     return replace(experiment, cold=replace(experiment.cold, pauses=pauses))
 
 
-@pytest.fixture(scope="module")
-def begun() -> Memory:
-    """Every kind with 120 observations."""
+@cache
+def begun(observations: int) -> Memory:
+    """Every kind with so many observations."""
     memory = Memory(0, 1, experiments=Map({kind: running(kind) for kind in KINDS}))
+    if not observations:
+        return memory
+    values = ([0.0, 1.0] * 60)[:observations]
     first = [
-        RawRecord(at, BEGIN, None, _record(kind, [0.0, 1.0] * 60, source="s", sequence=0))
-        for at, kind in enumerate(KINDS)
+        RawRecord(at, BEGIN, None, _record(kind, values, source="s", sequence=0)) for at, kind in enumerate(KINDS)
     ]
     return advance(memory, observation_batch(0, 0, len(first), first))[0]
 
@@ -104,20 +107,22 @@ def records(seed: int, oddities: float, step: int) -> list[RawRecord]:
     return made
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
+    st.sampled_from([0, 94, 120]),
     st.integers(0, 2**32),
     st.sampled_from([0.0, 0.002, 0.05]),
     st.sampled_from([1_000, 100_000, 2_000_000]),
     st.lists(st.integers(1, 7), min_size=1),
 )
 def test_many_records_at_once_are_what_they_are_in_small_batches(
-    begun: Memory, seed: int, oddities: float, step: int, sizes: list[int]
+    observations: int, seed: int, oddities: float, step: int, sizes: list[int]
 ) -> None:
+    memory = begun(observations)
     given = records(seed, oddities, step)
     end = len(KINDS) + len(given)
-    whole, emitted = advance(begun, observation_batch(0, len(KINDS), end, given))
-    parts, at, number = begun, 0, 0
+    whole, emitted = advance(memory, observation_batch(0, len(KINDS), end, given))
+    parts, at, number = memory, 0, 0
     walks: dict[str, list[Any]] = defaultdict(list)
     control: dict[str, list[Any]] = defaultdict(list)
     results: list[int] = []
@@ -147,18 +152,19 @@ def _by_experiment(told: Any) -> dict[str, list[Any]]:
     return found
 
 
-def test_most_of_an_ordinary_batch_is_quiet(begun: Memory) -> None:
+@pytest.mark.parametrize("observations", [0, 120])
+def test_most_of_an_ordinary_batch_is_quiet(observations: int) -> None:
     from experiments.advance import _by_experiment as by_experiment
     from experiments.quiet import fold_quiet
 
     given = records(7, 0.0, 1_000)
     batch = observation_batch(0, len(KINDS), len(KINDS) + len(given), given)
-    quiet = fold_quiet(begun.experiments, batch, *by_experiment(batch))
+    quiet = fold_quiet(begun(observations).experiments, batch, *by_experiment(batch))
 
     assert {"plain", "watched", "p-rule", "poisson"} <= {batch.experiment_ids[code] for code in quiet}
 
 
-def test_records_that_come_late_are_counted_as_such_in_an_ordinary_batch(begun: Memory) -> None:
+def test_records_that_come_late_are_counted_as_such_in_an_ordinary_batch() -> None:
     made = BEGIN + 1_000_000
     given = [
         RawRecord(len(KINDS) + at, made, None, _record("watched", [1.0], source="s", sequence=1 + at, observed_at=made))
@@ -167,7 +173,7 @@ def test_records_that_come_late_are_counted_as_such_in_an_ordinary_batch(begun: 
     late = _record("watched", [1.0], source="s", sequence=10, observed_at=made - 61_000_000)
     given.append(RawRecord(len(KINDS) + 9, made, None, late))
 
-    after, _ = advance(begun, observation_batch(0, len(KINDS), len(KINDS) + 10, given))
+    after, _ = advance(begun(120), observation_batch(0, len(KINDS), len(KINDS) + 10, given))
 
     assert after.experiments["watched"].hot.shares[LATE] == Share(1, 0.0)
 
