@@ -6,6 +6,7 @@ Every row names its version, and older versions keep reading. A row is written o
 from collections.abc import Iterable
 from dataclasses import asdict, fields, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from immutables import Map
@@ -16,7 +17,7 @@ from experiments.memory import Answer, Cold, Experiment, Hot, Memory, Pause, Que
 from experiments.planning import stored_design
 from experiments.sequences import Seen
 from schemas import codecs, events
-from schemas.binary import NO_ITEMS, double, items, long, text
+from schemas.binary import NO_ITEMS, double, items, long, text, time, two_doubles
 
 ROW_VERSION = 2  # since 2 the missing numbers of a source count down from its highest, so that rows stay small
 POSITION_KEY = b"\x00position"
@@ -103,28 +104,34 @@ def _hot_row(experiment_id: str, hot: Hot) -> bytes:
     """Return an `events.HotRow`, put together by hand: a batch writes one of each experiment that it touches."""
     statistic = hot.statistic
     parts = (
-        codecs.header(events.HotRow),
-        long(ROW_VERSION),
-        text(experiment_id),
-        long(hot.run),
+        _hot_head(experiment_id, hot.run),
         long(statistic.n),
-        double(statistic.llr),
-        double(statistic.max_llr),
+        two_doubles(statistic.llr, statistic.max_llr),
         items([long(count) for count in statistic.counts]),
         items([double(total) for total in statistic.sums]),
         text(statistic.waiting),
         long(hot.observations),
         double(hot.total),
         items([text(name) + long(number) for name, number in hot.counts.items()]),
-        items([text(name) + long(number) for name, number in hot.earlier.items()]),
+        items([text(name) + long(number) for name, number in hot.earlier.items()]) if hot.earlier else NO_ITEMS,
         items([_source(name, seen) for name, seen in sorted(hot.sources.items())]),
         items([text(name) + long(number) + double(total) for name, (number, total) in sorted(hot.shares.items())]),
-        items([long(number) + double(total) for number, total in hot.marks]),
-        long(hot.last_applied),
-        long(hot.last_point_at),
+        _marks(hot.marks),
+        time(hot.last_applied),
+        time(hot.last_point_at),
         long(hot.last_point_n),
     )
     return b"".join(parts)
+
+
+@lru_cache(maxsize=16_384)
+def _hot_head(experiment_id: str, run: int) -> bytes:
+    return codecs.header(events.HotRow) + long(ROW_VERSION) + text(experiment_id) + long(run)
+
+
+@lru_cache(maxsize=16_384)  # of most experiments they stay for many batches
+def _marks(marks: tuple[Share, ...]) -> bytes:
+    return items([long(number) + double(total) for number, total in marks])
 
 
 def _source(name: str, seen: Seen) -> bytes:

@@ -4,6 +4,7 @@ Rejected and forwarded records keep key, value and headers untouched; the reason
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from experiments.batch import Emissions, Forwarded, Rejected
@@ -11,7 +12,7 @@ from experiments.memory import Memory
 from experiments.times import micros
 from processors.inputs import Delivered, Fetched, Headers
 from schemas import codecs, events
-from schemas.binary import double, long, text
+from schemas.binary import long, text, three_doubles, time
 from schemas.partitions import partition_of
 from schemas.topics import MAX_RECORD_BYTES, Topics
 
@@ -60,18 +61,14 @@ def records(
 
 def _walk_point(point: events.WalkPoint) -> bytes:
     """Return the point as `codecs.encode_avro` does, put together by hand: a busy batch has thousands."""
-    parts = [
-        codecs.header(events.WalkPoint),
-        text(point.experiment_id),
-        long(point.run),
-        long(point.n),
-        double(point.llr),
-        double(point.p_value),
-        double(point.total),
-        long(point.offset),
-        long(micros(point.at)),
-    ]
-    return b"".join(parts)
+    head = _walk_head(point.experiment_id, point.run)
+    numbers = three_doubles(point.llr, point.p_value, point.total)
+    return head + long(point.n) + numbers + long(point.offset) + time(micros(point.at))
+
+
+@lru_cache(maxsize=16_384)
+def _walk_head(experiment_id: str, run: int) -> bytes:
+    return codecs.header(events.WalkPoint) + text(experiment_id) + long(run)
 
 
 def _control(topics: Topics, partition: int, event: events.Reply | events.Lifecycle | events.SlotGranted) -> Record:

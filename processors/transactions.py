@@ -34,10 +34,12 @@ class Transactions:
         """
         self._reach("before_send")
         self._producer.begin_transaction()
-        for record in records:
-            self._producer.produce(
-                record.topic, record.value, record.key, partition=record.partition, headers=[*record.headers]
-            )
+        produce = self._producer.produce
+        for topic, partition, key, value, headers in records:
+            if headers:
+                produce(topic, value, key, partition, headers=[*headers])
+            else:  # without headers at all it takes a third of the time
+                produce(topic, value, key, partition)
         self._reach("after_send")
         if self._kill_point is not None:
             self._producer.flush()  # so that the points before the commit find the records in the log

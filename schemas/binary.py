@@ -17,6 +17,9 @@ _MORE: Final = [bytes((it & 0x7F | 0x80, it >> 7 | 0x80)) for it in range(_PAIRS
 NO_ITEMS: Final = b"\x00"
 #: A double.
 double = Struct("<d").pack
+#: Some, one behind the other.
+two_doubles = Struct("<dd").pack
+three_doubles = Struct("<ddd").pack
 
 
 def long(number: int) -> bytes:
@@ -29,6 +32,10 @@ def long(number: int) -> bytes:
         encoded += _MORE[rest & _PAIRS - 1]
         rest >>= 14
     return encoded + _LAST[rest]
+
+
+#: A time in microseconds: the thousands of a batch have few different ones.
+time = lru_cache(maxsize=4096)(long)
 
 
 @lru_cache(maxsize=65_536)
