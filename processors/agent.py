@@ -1,6 +1,7 @@
-"""The Faust agent that computes: one event is one step of a partition, on a channel in memory.
+"""The Faust agents that compute: one event is one step of a partition, on a channel in memory.
 
-The channel may drop events (a rebalance clears its queues): whoever asked puts the step again, and since computing is
+Observations have a channel of their own, so that commands do not queue up behind those of other partitions. A
+channel may drop events (a rebalance clears its queues): whoever asked puts the step again, and since computing is
 pure a second delivery is harmless. All computing is on the one event loop: threads that fold contend for the
 interpreter.
 """
@@ -15,11 +16,12 @@ from typing import Any
 import faust
 
 from experiments.memory import Memory
-from processors.steps import AtBarrier, Done, Step, compute
+from processors.steps import AtBarrier, Done, Observations, Step, compute
 from schemas.topics import Topics
 
 _LOST_SECONDS = 5.0
 _LOOK_SECONDS = 0.1
+_OTHERS_SECONDS = 0.001
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,16 +34,21 @@ class Request:
 
 
 class ComputingAgent:
-    """Computes the steps of all partitions, one at a time, in the order in which they come."""
+    """Computes the steps of all partitions, one at a time: commands and the like first, observations as they come."""
 
     def __init__(self, app: faust.App, topics: Topics) -> None:
         self._app = app
         self._topics = topics
-        self._channel: Any = app.channel()
-        app.agent(self._channel, name="steps")(self._compute)
+        self._observations, self._others = app.channel(), app.channel()
+        self._urgent: set[Request] = set()
+        app.agent(self._observations, name="observations")(self._compute)
+        app.agent(self._others, name="others")(self._compute)
 
     async def _compute(self, requests: AsyncIterable[Request]) -> None:
         async for request in requests:
+            while self._urgent and isinstance(request.step, Observations):  # noqa: ASYNC110  threads fill it
+                await asyncio.sleep(_OTHERS_SECONDS)
+            self._urgent.discard(request)
             if not request.answer.set_running_or_notify_cancel():
                 continue  # whoever asked has given it up
             try:
@@ -51,16 +58,32 @@ class ComputingAgent:
             else:
                 request.answer.set_result(outcome)
 
-    def ask(self, memory: Memory, step: Step, is_parked: Callable[[], bool]) -> Done | AtBarrier | None:
-        """Return the outcome of the step, called from a partition's thread; None if it has to be asked again."""
+    def ask(
+        self, memory: Memory, step: Step, is_parked: Callable[[], bool], is_outranked: Callable[[], bool]
+    ) -> Done | AtBarrier | None:
+        """Return the outcome of the step, called from a partition's thread; None if it has to be asked again.
+
+        While it waits to be computed, something else of the partition may outrank it.
+        """
         if is_parked():
             return None
         request = Request(memory, step)
-        put = asyncio.run_coroutine_threadsafe(self._channel.put(request), self._app.loop)
+        if isinstance(step, Observations):
+            return self._answered(request, self._observations, is_parked, is_outranked)
+        self._urgent.add(request)
+        try:
+            return self._answered(request, self._others, is_parked, is_outranked)
+        finally:
+            self._urgent.discard(request)
+
+    def _answered(
+        self, request: Request, channel: Any, is_parked: Callable[[], bool], is_outranked: Callable[[], bool]
+    ) -> Done | AtBarrier | None:
+        put = asyncio.run_coroutine_threadsafe(channel.put(request), self._app.loop)
         lost = time.monotonic() + _LOST_SECONDS
         while not wait((request.answer,), _LOOK_SECONDS).done:
             # A step that is being computed is not lost: asked again, it would take as long again.
-            if is_parked() or (time.monotonic() > lost and request.answer.cancel()):
+            if is_parked() or ((time.monotonic() > lost or is_outranked()) and request.answer.cancel()):
                 request.answer.cancel()
                 put.cancel()
                 return None

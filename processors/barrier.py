@@ -8,7 +8,7 @@ time only: an owner that is dead or stuck must not stop its neighbours.
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -67,7 +67,7 @@ class Barrier:
         if self._waiting is None or not self._is_passed(self._waiting, control, has_carried_over):
             return None
         step, self._waiting = self._waiting.step, None
-        return step
+        return replace(step, has_waited=True)
 
     def _is_passed(self, waiting: AtBarrier, control: int, has_carried_over: Callable[[int], bool]) -> bool:
         ends = self._ends

@@ -64,7 +64,7 @@ class Fetched(NamedTuple):
 
     def records(self) -> list[RawRecord]:
         """Return the messages as the pure core takes them."""
-        return [RawRecord(m.offset, m.timestamp * 1000, m.key, m.value) for m in self.messages]
+        return raw(self.messages)
 
     def columns(self) -> RawColumns:
         """Return the messages in columns."""
@@ -83,6 +83,11 @@ class Fetched(NamedTuple):
         border = self.messages[count].offset
         head = Fetched(self.input, self.first, border, self.messages[:count])
         return head, Fetched(self.input, border, self.next, self.messages[count:])
+
+
+def raw(messages: Sequence[Delivered]) -> list[RawRecord]:
+    """Return messages as the pure core takes them."""
+    return [RawRecord(m.offset, m.timestamp * 1000, m.key, m.value) for m in messages]
 
 
 class Chain:
@@ -169,9 +174,9 @@ class Reader:
         """Return the names of the inputs."""
         return tuple(self._parts)
 
-    def has(self, name: str) -> bool:
-        """Return whether messages of the input were read that nobody has taken."""
-        return bool(self._chains[name].waiting)
+    def waiting(self, name: str) -> list[RawRecord]:
+        """Return what was read of the input that nobody has taken."""
+        return raw(self._chains[name].waiting)
 
     def take(self, name: str, limit: int) -> Fetched | None:
         """Return the next link of the input's chain, None if nothing was read."""

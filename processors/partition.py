@@ -29,15 +29,27 @@ from processors.pacing import affordable
 from processors.progress import Progress
 from processors.rates import Rates
 from processors.solving import Solved, Solver
-from processors.steps import Archives, AtBarrier, Clock, Commands, Control, Done, Gone, Observations, Queues, Step
+from processors.steps import (
+    Archives,
+    AtBarrier,
+    Clock,
+    Commands,
+    Control,
+    Done,
+    Gone,
+    Observations,
+    Queues,
+    Step,
+    compute,
+)
 from processors.takeover import fence, read_rows, remember
 from processors.transactions import Transactions
 from processors.watermarks import Watermarks
 from schemas import events
 from schemas.partitions import partition_of
 
-#: Has a step computed; None if the thread was parked meanwhile, and the step has to be asked again.
-Ask = Callable[[Memory, Step, Callable[[], bool]], Done | AtBarrier | None]
+#: Has a step computed; None if the thread was parked or the step outranked, and it has to be asked again.
+Ask = Callable[[Memory, Step, Callable[[], bool], Callable[[], bool]], Done | AtBarrier | None]
 
 _COMMANDS_AT_ONCE = 200
 _PROGRESS_SECONDS = 2.0
@@ -46,8 +58,10 @@ _DUE_SECONDS = 0.2
 _BACKLOG = 5_000
 _CATCHING_UP_SECONDS = 0.01
 _BARRIER_SECONDS = 0.005
+_MOST_POSTPONED = 4
 _SOLVING_SECONDS = 0.02
 _FRAMED = ("observations", "control", "commands")
+_OF_STRANGERS = {"after_stop", "before_start"}
 
 _log = structlog.get_logger("worker")
 
@@ -67,9 +81,13 @@ class Shared:
 
 @dataclass(frozen=True, slots=True)
 class _Solving:
-    """Commands whose definitions are being solved: the answers to each record; the rest as in `Control`."""
+    """Commands whose definitions are being solved: the answers to each record; the rest as in `Control`.
+
+    Without any command among them they are what workers have told.
+    """
 
     fetched: Fetched
+    has_commands: bool
     schemas: Known | None
     answers: list[list[Solved | None]]
     over_rate: frozenset[int]
@@ -90,10 +108,13 @@ class PartitionThread(threading.Thread):
         self._unparked.set()
         self._busy = threading.Lock()
         self._memory = Memory(partition, shared.config.partitions)
-        self._in_hand: Step | None = None  # computed in vain while parked
+        self._in_hand: Step | None = None  # not computed yet, as the thread was parked
+        self._postponed: Observations | None = None  # the same of observations, which commands may go before
+        self._times_postponed = 0
         self._solving: _Solving | None = None
         self._strays: list[int] = []  # commands of other partitions, as far as control was taken
         self._is_behind_the_log = False
+        self._has_strangers = False  # the last observations had some of experiments that are not running
         self._barrier = Barrier(partition, shared.config, shared.watermarks, shared.progress)
         self._frames = {name: Frames(shared.schemas, self._tell_of_registry) for name in _FRAMED}
         self._rates = Rates(self._config.command_rate)
@@ -208,7 +229,7 @@ class PartitionThread(threading.Thread):
             return _BARRIER_SECONDS
         if self._solving is not None or any(frames.is_waiting for frames in self._frames.values()):
             return min(_SOLVING_SECONDS, self._config.pace_seconds)
-        if any(self._control.has(name) for name in self._control.names):
+        if self._postponed is not None or any(self._control.waiting(name) for name in self._control.names):
             return 0.0
         milliseconds = math.ceil((self._next_fetch - time.monotonic()) * 1000)  # the client does not wait for less
         return max(0, milliseconds) / 1000
@@ -239,14 +260,17 @@ class PartitionThread(threading.Thread):
         self._solving = None if rest is None else replace(solving, fetched=rest, answers=solving.answers[ready:])
         done = [answer for some in solving.answers[:ready] for answer in some]
         solutions = tuple(None if answer is None else answer.result() for answer in done)
-        self._take(Control(head, solutions, solving.schemas, solving.over_rate, solving.horizons))
+        step = Control(head, solutions, solving.schemas, solving.over_rate, solving.horizons)
+        self._take(step, is_light=not solving.has_commands)
 
     def _begun(self, fetched: Fetched, schemas: Known | None) -> _Solving:
         """Let the definitions among commands be solved; not those that are forwarded, or of a flood."""
         answers: list[list[Solved | None]] = []
         over_rate, horizons, self._strays = set(), {}, []
+        has_commands = False
         for record in fetched.records():
             command, mine = control_record(record, schemas), True
+            has_commands |= command is not None
             if isinstance(command, events.Command | Malformed):
                 mine = partition_of(command.experiment_id, self._config.partitions) == self.partition
                 if not mine:
@@ -259,7 +283,14 @@ class PartitionThread(threading.Thread):
                 answers[-1].append(self._shared.solver.solve(command.experiment) if is_solved else None)
             elif isinstance(command, events.Pause | events.Resume) and mine:
                 horizons[record.offset] = self._first_after(record.timestamp)
-        return _Solving(fetched, schemas, answers, frozenset(over_rate), horizons)
+        return _Solving(fetched, has_commands, schemas, answers, frozenset(over_rate), horizons)
+
+    def _has_new_commands(self) -> bool:
+        """Return whether commands have come that can be answered at once, and observations may wait for them."""
+        if self._times_postponed >= _MOST_POSTPONED or self._solving is not None or self._frames["control"].is_waiting:
+            return False
+        self._control.read(_COMMANDS_AT_ONCE, 0)
+        return any(control_record(record) is not None for record in self._control.waiting("control"))
 
     def _turn_other(self, name: str, step: type[Archives | Queues]) -> None:
         if self._in_hand is None and (fetched := self._control.take(name, _COMMANDS_AT_ONCE)) is not None:
@@ -268,12 +299,24 @@ class PartitionThread(threading.Thread):
     def _turn_observations(self) -> None:
         if self._in_hand is not None:
             return
-        if self._barrier.is_closed:
-            if (step := self._barrier.open(self._control_in_effect(), self._has_carried_over)) is not None:
-                self._take(step)
-            return
+        if not self._barrier.is_closed:
+            if self._postponed is not None:
+                self._take(self._postponed)
+                return
+            if (fetched := self._fetched()) is None:
+                return
+            if not self._has_strangers:
+                self._take(fetched)
+                return
+            # Where some were a moment ago there will be some again: the step waits before it is computed, not after.
+            self._barrier.close(AtBarrier(fetched, is_everywhere=False))
+        if (step := self._barrier.open(self._control_in_effect(), self._has_carried_over)) is not None:
+            self._take(step)
+
+    def _fetched(self) -> Observations | None:
+        """Return the observations that have come, if it is time to look for some."""
         if time.monotonic() < self._next_fetch:
-            return
+            return None
         if self._is_behind_the_log:
             self._observations.close()
             self._observations, self._is_behind_the_log = self._observation_reader(), False
@@ -283,7 +326,7 @@ class PartitionThread(threading.Thread):
                 self._observations.read(self._limit)
         except PositionLostError as lost:
             self._go_on_behind(lost)
-            return
+            return None
         read = self._frames["observations"].take(lambda: self._observations.take(self._limit))
         pause = self._config.pace_seconds
         if read is not None and len(read[0].messages) == self._limit:
@@ -292,8 +335,7 @@ class PartitionThread(threading.Thread):
             # Of large records an answer of the broker holds fewer than the limit.
             pause = min(pause, _CATCHING_UP_SECONDS)
         self._next_fetch = began + pause
-        if read is not None:
-            self._take(Observations(*read))
+        return None if read is None else Observations(*read)
 
     def _has_carried_over(self, end: int) -> bool:
         """Return whether the commands below this offset of their own topic are on the control topic."""
@@ -317,7 +359,7 @@ class PartitionThread(threading.Thread):
 
     def _turn_clock(self) -> None:
         """Let the clock end runs, once the observations were read to where they ended after the due time."""
-        if self._in_hand is not None or self._barrier.is_closed:
+        if self._in_hand is not None or self._postponed is not None or self._barrier.is_closed:
             return
         topic = self._config.topics.observations
         if self._clock is None:
@@ -339,11 +381,20 @@ class PartitionThread(threading.Thread):
             self._due_checked = time.monotonic()
         return self._due is not None and self._due <= now
 
-    def _take(self, step: Step) -> bool:
-        """Have the step computed and commit it; False if it stays in hand because the thread was parked."""
-        outcome = self._shared.ask(self._memory, step, self._is_parked)
-        if outcome is None:
+    def _take(self, step: Step, *, is_light: bool = False) -> bool:
+        """Have the step computed and commit it; False if it stays in hand because the thread was parked.
+
+        A light step need not queue up behind those of other partitions.
+        """
+        if is_light:
+            outcome: Done | AtBarrier | None = compute(self._config.topics, self._memory, step)
+        else:
+            outcome = self._shared.ask(self._memory, step, self._is_parked, self._has_new_commands)
+        if isinstance(step, Observations):
+            self._postponed, self._times_postponed = (step, self._times_postponed + 1) if outcome is None else (None, 0)
+        elif outcome is None:
             self._in_hand = step
+        if outcome is None:
             return False
         if isinstance(outcome, AtBarrier):
             self._barrier.close(outcome)
@@ -353,6 +404,7 @@ class PartitionThread(threading.Thread):
         self._memory = outcome.memory
         self._due_is_stale |= bool(outcome.emissions.cold)
         if isinstance(step, Observations):
+            self._has_strangers = not _OF_STRANGERS.isdisjoint(outcome.emissions.counts)
             self._adapt(len(step.fetched.messages), outcome)
         if outcome.records:
             self._shared.instruments.committed(self.partition, outcome)

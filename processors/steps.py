@@ -5,7 +5,7 @@ Pure: the same step on the same memory gives the same outcome, so a step that wa
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from experiments.advance import advance
 from experiments.batch import Batch, Deleted, Emissions, ObservationBatch, Tick
@@ -21,7 +21,9 @@ from schemas.topics import Topics
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """Fold observations; `batch` is set once they were decoded and control was read to where it ended after them.
+    """Fold observations; `has_waited` if own control was read to where it ended after they had come.
+
+    `batch` is set once they were decoded, and control of all partitions that matter was read so far.
 
     Here as in the other steps, `schemas` has those of a registry that the records need, None without a registry.
     """
@@ -29,6 +31,7 @@ class Observations:
     fetched: Fetched
     schemas: Known | None = None
     batch: ObservationBatch | None = None
+    has_waited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +124,9 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
             memory.partition, *step.fetched[1:3], step.fetched.columns(), registry=step.schemas
         )
         if step.batch is None and (strangers := _strangers(memory, batch)):
-            waiting = Observations(step.fetched, step.schemas, batch)
-            return AtBarrier(waiting, any(_may_be_new(memory, it) for it in strangers))
+            is_everywhere = any(_may_be_new(memory, it) for it in strangers)
+            if is_everywhere or not step.has_waited:
+                return AtBarrier(replace(step, batch=batch), is_everywhere)
     elif isinstance(step, Control):
         solutions = iter(step.solutions)
         batch = control_batch(

@@ -61,9 +61,7 @@ def begun(observations: int) -> Memory:
     if not observations:
         return memory
     values = ([0.0, 1.0] * 60)[:observations]
-    first = [
-        RawRecord(at, BEGIN, None, _record(kind, values, source="s", sequence=0)) for at, kind in enumerate(KINDS)
-    ]
+    first = [RawRecord(at, BEGIN, None, _record(kind, values, source="s", sequence=0)) for at, kind in enumerate(KINDS)]
     return advance(memory, observation_batch(0, 0, len(first), first))[0]
 
 

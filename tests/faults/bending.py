@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -108,10 +108,10 @@ def losing_requests() -> None:
     original, lots = agent.ComputingAgent.ask, random.Random(os.getpid())
     _bend(agent, "_LOST_SECONDS", 0.3)
 
-    def ask(self: agent.ComputingAgent, memory: Memory, step: Any, is_parked: Callable[[], bool]) -> Any:
+    def ask(self: agent.ComputingAgent, *given: Any) -> Any:
         if lots.random() < 0.1:
             return None
-        return original(self, memory, step, is_parked)
+        return original(self, *given)
 
     _bend(agent.ComputingAgent, "ask", ask)
 

@@ -1,12 +1,25 @@
 """What a stranger waits for, step by step."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from processors.barrier import Barrier
 from processors.config import WorkerConfig
-from processors.inputs import Fetched
-from processors.steps import AtBarrier, Observations
+from processors.inputs import Fetched, Headers
+from processors.steps import AtBarrier, Done, Observations, compute
+from schemas import codecs, events
+from schemas.topics import Topics
+from tests.experiments.story import Story
+
+
+class Record(NamedTuple):
+    """A record as it was read."""
+
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
 
 
 class Log:
@@ -32,3 +45,19 @@ def test_a_command_sent_on_by_another_partition_is_waited_for_here_too() -> None
     assert barrier.open(5, lambda _: True) is None
     assert barrier.open(5, lambda _: True) is None
     assert barrier.open(6, lambda _: True) is not None
+
+
+def test_what_has_waited_for_its_own_control_is_computed_at_once_unless_it_may_have_been_started_elsewhere() -> None:
+    story = Story()
+    story.run(stop={"max_samples": 1})
+    story.observe(1.0)
+    known, unknown = ("rng-bias", "nobody")
+
+    def outcome(experiment_id: str, *, has_waited: bool) -> Done | AtBarrier:
+        value = codecs.encode_json(events.Observation(experiment_id=experiment_id, values=[1.0]))
+        fetched = Fetched("observations", 1, 2, [Record(1, 0, None, value, [])])
+        return compute(Topics(), story.memory, Observations(fetched, has_waited=has_waited))
+
+    assert isinstance(outcome(known, has_waited=False), AtBarrier)
+    assert isinstance(outcome(known, has_waited=True), Done)
+    assert isinstance(outcome(unknown, has_waited=True), AtBarrier)

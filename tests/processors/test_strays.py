@@ -45,3 +45,28 @@ def test_what_is_sent_right_behind_the_start_counts_wherever_it_was_put(shared_o
     counts = shared_out.wait_until_counted()
     assert "before_start" not in counts
     assert counts["rejected"] == PARTITIONS
+
+
+def test_what_is_sent_right_behind_the_next_start_counts_though_the_last_run_is_still_heard_of(
+    shared_out: Installation,
+) -> None:
+    names = [f"again-{number}" for number in range(6)]
+    observed = codecs.encode_json
+
+    def observe(name: str, times: int) -> None:
+        at = shared_out.partition_of(name)
+        for _ in range(times):
+            event = events.Observation(experiment_id=name, values=[1.0])
+            shared_out.send(shared_out.topics.observations, observed(event), name, at)
+
+    for run in (1, 2, 3):
+        for name in names:
+            if run > 1:
+                observe(name, 30)  # what the run before it left behind
+            command = run_command(name) if run == 1 else events.Start(id=f"start-{run}-{name}", experiment_id=name)
+            shared_out.command(command)
+            observe(name, 40)
+        shared_out.flush()
+        decisions = [shared_out.decision(name, run) for name in names]
+        assert [it.n for it in decisions] == [26] * len(names)
+        shared_out.wait_until_counted()
