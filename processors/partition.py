@@ -8,33 +8,30 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import structlog
 from confluent_kafka import TopicPartition
 
-from experiments.batch import Malformed
-from experiments.columns import control_record
 from experiments.due import next_due
 from experiments.memory import Memory
 from processors import clients
 from processors.barrier import Barrier
 from processors.batches import BatchReader
+from processors.commands import COMMANDS_AT_ONCE, ControlCommands
 from processors.config import WorkerConfig
 from processors.failing import fail
-from processors.frames import Frames, Known, Schemas
-from processors.inputs import Fetched, PositionLostError, Reader
+from processors.frames import Frames, Schemas
+from processors.inputs import PositionLostError, Reader
 from processors.instruments import Instruments
 from processors.pacing import affordable
 from processors.progress import Progress
-from processors.rates import Rates
-from processors.solving import Solved, Solver
+from processors.solving import Solver
 from processors.steps import (
     Archives,
     AtBarrier,
     Clock,
     Commands,
-    Control,
     Done,
     Gone,
     Observations,
@@ -46,12 +43,10 @@ from processors.takeover import fence, read_rows, remember
 from processors.transactions import Transactions
 from processors.watermarks import Watermarks
 from schemas import events
-from schemas.partitions import partition_of
 
 #: Has a step computed; None if the thread was parked or the step outranked, and it has to be asked again.
 Ask = Callable[[Memory, Step, Callable[[], bool], Callable[[], bool]], Done | AtBarrier | None]
 
-_COMMANDS_AT_ONCE = 200
 _PROGRESS_SECONDS = 2.0
 _NEWS_SECONDS = 0.05
 _DUE_SECONDS = 0.2
@@ -79,21 +74,6 @@ class Shared:
     schemas: Schemas | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Solving:
-    """Commands whose definitions are being solved: the answers to each record; the rest as in `Control`.
-
-    Without any command among them they are what workers have told.
-    """
-
-    fetched: Fetched
-    has_commands: bool
-    schemas: Known | None
-    answers: list[list[Solved | None]]
-    over_rate: frozenset[int]
-    horizons: dict[int, int]
-
-
 class PartitionThread(threading.Thread):
     """Owns one partition from the fence to the end of its assignment."""
 
@@ -111,13 +91,10 @@ class PartitionThread(threading.Thread):
         self._in_hand: Step | None = None  # not computed yet, as the thread was parked
         self._postponed: Observations | None = None  # the same of observations, which commands may go before
         self._times_postponed = 0
-        self._solving: _Solving | None = None
-        self._strays: list[int] = []  # commands of other partitions, as far as control was taken
         self._is_behind_the_log = False
         self._has_strangers = False  # the last observations had some of experiments that are not running
         self._barrier = Barrier(partition, shared.config, shared.watermarks, shared.progress)
         self._frames = {name: Frames(shared.schemas, self._tell_of_registry) for name in _FRAMED}
-        self._rates = Rates(self._config.command_rate)
         self._clock: tuple[int, int] | None = None
         self._due: int | None = None
         self._due_is_stale = True
@@ -174,6 +151,14 @@ class PartitionThread(threading.Thread):
         del rows
         self._consumer = clients.reader(kafka, config.progress_group)
         self._control = self._control_reader()
+        self._commands = ControlCommands(
+            self.partition,
+            config,
+            self._control,
+            self._frames["control"],
+            solver=self._shared.solver,
+            watermarks=self._shared.watermarks,
+        )
         self._observations = self._observation_reader()
         known = len(self._memory.experiments)
         _log.info(
@@ -191,7 +176,7 @@ class PartitionThread(threading.Thread):
         finally:
             self._shared.instruments.gave_up(self.partition)
             self._shared.progress.forget(self.partition)
-        self._publish(self._control_forwarded())
+        self._publish(self._commands.forwarded(self._in_hand))
         self._observations.close()
         self._consumer.close()
 
@@ -214,7 +199,7 @@ class PartitionThread(threading.Thread):
             step, self._in_hand = self._in_hand, None
             if not self._take(step):
                 return
-        self._control.read(_COMMANDS_AT_ONCE, self._idle_seconds())
+        self._control.read(COMMANDS_AT_ONCE, self._idle_seconds())
         self._turn_commands()
         self._turn_control()
         self._turn_other("archives", Archives)
@@ -227,7 +212,7 @@ class PartitionThread(threading.Thread):
         """Return how long control may be waited for: until the next fetch is due, shortly while something waits."""
         if self._barrier.is_closed:
             return _BARRIER_SECONDS
-        if self._solving is not None or any(frames.is_waiting for frames in self._frames.values()):
+        if self._commands.is_held or any(frames.is_waiting for frames in self._frames.values()):
             return min(_SOLVING_SECONDS, self._config.pace_seconds)
         if self._postponed is not None or any(self._control.waiting(name) for name in self._control.names):
             return 0.0
@@ -237,63 +222,24 @@ class PartitionThread(threading.Thread):
     def _turn_commands(self) -> None:
         """Send commands on from a topic of their own, if they have one."""
         if self._config.topics.has_own_commands and self._in_hand is None:
-            read = self._frames["commands"].take(lambda: self._control.take("commands", _COMMANDS_AT_ONCE))
+            read = self._frames["commands"].take(lambda: self._control.take("commands", COMMANDS_AT_ONCE))
             if read is not None:
                 self._take(Commands(*read))
 
     def _turn_control(self) -> None:
         """Step the commands in order, as far as the definitions among them are solved."""
-        if self._in_hand is not None:
-            return
-        if self._solving is None:
-            read = self._frames["control"].take(lambda: self._control.take("control", _COMMANDS_AT_ONCE))
-            if read is None:
-                return
-            self._solving = self._begun(*read)
-        solving = self._solving
-        ready = 0
-        while ready < len(solving.answers) and all(it is None or it.done() for it in solving.answers[ready]):
-            ready += 1
-        if ready == 0:
-            return
-        head, rest = solving.fetched.split(ready)
-        self._solving = None if rest is None else replace(solving, fetched=rest, answers=solving.answers[ready:])
-        done = [answer for some in solving.answers[:ready] for answer in some]
-        solutions = tuple(None if answer is None else answer.result() for answer in done)
-        step = Control(head, solutions, solving.schemas, solving.over_rate, solving.horizons)
-        self._take(step, is_light=not solving.has_commands)
-
-    def _begun(self, fetched: Fetched, schemas: Known | None) -> _Solving:
-        """Let the definitions among commands be solved; not those that are forwarded, or of a flood."""
-        answers: list[list[Solved | None]] = []
-        over_rate, horizons, self._strays = set(), {}, []
-        has_commands = False
-        for record in fetched.records():
-            command, mine = control_record(record, schemas), True
-            has_commands |= command is not None
-            if isinstance(command, events.Command | Malformed):
-                mine = partition_of(command.experiment_id, self._config.partitions) == self.partition
-                if not mine:
-                    self._strays.append(record.offset)
-                elif self._rates.is_over(command, record.timestamp):
-                    over_rate.add(record.offset)
-            is_solved = mine and record.offset not in over_rate
-            answers.append([])
-            if isinstance(command, events.Define | events.Run) and record.offset not in over_rate:
-                answers[-1].append(self._shared.solver.solve(command.experiment) if is_solved else None)
-            elif isinstance(command, events.Pause | events.Resume) and mine:
-                horizons[record.offset] = self._first_after(record.timestamp)
-        return _Solving(fetched, has_commands, schemas, answers, frozenset(over_rate), horizons)
+        if self._in_hand is None and (ready := self._commands.ready()) is not None:
+            self._take(ready.step, is_light=not ready.has_commands)
 
     def _has_new_commands(self) -> bool:
         """Return whether commands have come that can be answered at once, and observations may wait for them."""
-        if self._times_postponed >= _MOST_POSTPONED or self._solving is not None or self._frames["control"].is_waiting:
+        if self._times_postponed >= _MOST_POSTPONED or self._commands.is_held:
             return False
-        self._control.read(_COMMANDS_AT_ONCE, 0)
-        return any(control_record(record) is not None for record in self._control.waiting("control"))
+        self._control.read(COMMANDS_AT_ONCE, 0)
+        return self._commands.have_come()
 
     def _turn_other(self, name: str, step: type[Archives | Queues]) -> None:
-        if self._in_hand is None and (fetched := self._control.take(name, _COMMANDS_AT_ONCE)) is not None:
+        if self._in_hand is None and (fetched := self._control.take(name, COMMANDS_AT_ONCE)) is not None:
             self._take(step(fetched))
 
     def _turn_observations(self) -> None:
@@ -310,7 +256,7 @@ class PartitionThread(threading.Thread):
                 return
             # Where some were a moment ago there will be some again: the step waits before it is computed, not after.
             self._barrier.close(AtBarrier(fetched, is_everywhere=False))
-        if (step := self._barrier.open(self._control_in_effect(), self._has_carried_over)) is not None:
+        if (step := self._barrier.open(self._commands.in_effect(self._in_hand), self._has_carried_over)) is not None:
             self._take(step)
 
     def _fetched(self) -> Observations | None:
@@ -341,11 +287,6 @@ class PartitionThread(threading.Thread):
         """Return whether the commands below this offset of their own topic are on the control topic."""
         is_pending = self._frames["commands"].is_waiting or isinstance(self._in_hand, Commands)
         return not is_pending and self._control.taken("commands") >= end
-
-    def _first_after(self, at: int) -> int:
-        """Return the first observation that the log took after a moment in microseconds."""
-        topic = self._config.topics.observations
-        return self._shared.watermarks.first_after(topic, self.partition, at // 1000)
 
     def _go_on_behind(self, lost: PositionLostError) -> None:
         """Mark every live run and go on where the log begins: what was deleted cannot come back by waiting."""
@@ -432,7 +373,7 @@ class PartitionThread(threading.Thread):
 
     def _turn_progress(self) -> None:
         """Tell how far this partition has come: soon where others may wait for it, else once in a while."""
-        forwarded, now = self._control_forwarded(), time.monotonic()
+        forwarded, now = self._commands.forwarded(self._in_hand), time.monotonic()
         self._shared.progress.note(self.partition, forwarded)
         if now < self._progress_at - (0 if forwarded == self._published else _PROGRESS_SECONDS - _NEWS_SECONDS):
             return
@@ -440,22 +381,6 @@ class PartitionThread(threading.Thread):
         for name, lag in (("observations", self._observations.lag()), ("control", self._control.lag("control"))):
             self._shared.instruments.lags(getattr(self._config.topics, name), self.partition, lag)
         self._publish(forwarded)
-
-    def _control_in_effect(self) -> int:
-        """Return the offset below which everything on control has taken effect."""
-        if isinstance(self._in_hand, Control):
-            return self._in_hand.fetched.first
-        if self._solving is not None:
-            return self._solving.fetched.first
-        held_back = self._frames["control"].first
-        return self._control.taken("control") if held_back is None else held_back
-
-    def _control_forwarded(self) -> int:
-        """Return the offset below which everything on control that belongs to other partitions was forwarded."""
-        done = self._control_in_effect()
-        held_back = self._frames["control"].first
-        taken = self._control.taken("control") if held_back is None else held_back
-        return next((it for it in self._strays if it >= done), taken)
 
     def _publish(self, control: int) -> None:
         """Commit a copy of the positions, for tools that watch the lag of a group; no reader ever begins at it."""
