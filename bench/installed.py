@@ -64,7 +64,7 @@ class Installed:
                 "id": "any",
                 "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.6}},
                 "errors": {"alpha": 0.01, "beta": 0.01, "thresholds": "wald"},
-                "stop": {"p_value": 1e-12, "boundaries": "none", "max_samples": 2000},
+                "stop": {"p_value": 1e-12, "boundaries": "none", "max_samples": 10**6},
             }
         )
         if not isinstance(solved, Solution):

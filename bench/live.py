@@ -23,6 +23,7 @@ class Live:
     """One run at a steady rate: what was counted, decision delays in seconds, share of a core, memory in bytes."""
 
     rate: int
+    experiments: int
     seconds: float
     counted: int
     produced: int
@@ -35,9 +36,8 @@ class Live:
     memory_most: int
 
 
-def live(kafka: Mapping[str, str], rate: int, seconds: float) -> Live:
+def live(kafka: Mapping[str, str], rate: int, experiments: int, seconds: float) -> Live:
     """Return what the worker does at so many records a second; every experiment is decided on the way, at random."""
-    experiments = max(100, min(2_000, rate // 10))
     backlog = Backlog(round(rate * seconds), 1, experiments)
     create_topics(kafka, backlog.topics, PARTITIONS)
     each = backlog.records // experiments
@@ -90,6 +90,7 @@ def live(kafka: Mapping[str, str], rate: int, seconds: float) -> Live:
     settled = [rss for at, rss in watch.sizes if at > begin]
     return Live(
         rate=rate,
+        experiments=experiments,
         seconds=seconds,
         counted=counted,
         produced=backlog.records,
