@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from uuid import uuid4
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from experiments.memory import Memory
 from experiments.rows import POSITION_KEY, load
@@ -170,8 +170,18 @@ class Installation:
         return clients.reader({**self.kafka, "fetch.wait.max.ms": "10"}, f"{self.name}-eyes")
 
     def bounds(self, consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
-        """Return the first offset that is kept and the end of each partition."""
-        return {it: consumer.get_watermark_offsets(TopicPartition(topic, it), 10) for it in range(self.partitions)}
+        """Return the first offset that is kept and the end of each partition, once their leaders know them."""
+        parts = [TopicPartition(topic, it) for it in range(self.partitions)]
+
+        def look() -> list[dict[int, tuple[int, int]]]:
+            try:
+                return [{part.partition: consumer.get_watermark_offsets(part, 10) for part in parts}]
+            except KafkaException as error:
+                if error.args[0].code() not in clients.TRANSIENT:
+                    raise
+                return []
+
+        return until(look)[0]
 
     def control(self, *kinds: type[E], experiment_id: str | None = None) -> list[E]:
         """Return the events of these types on the control topic, in log order."""
