@@ -63,7 +63,7 @@ class ComputingAgent:
     ) -> Done | AtBarrier | None:
         """Return the outcome of the step, called from a partition's thread; None if it has to be asked again.
 
-        While it waits to be computed, something else of the partition may outrank it.
+        Observations may be outranked while they wait to be computed; nothing else is.
         """
         if is_parked():
             return None
@@ -72,7 +72,7 @@ class ComputingAgent:
             return self._answered(request, self._observations, is_parked, is_outranked)
         self._urgent.add(request)
         try:
-            return self._answered(request, self._others, is_parked, is_outranked)
+            return self._answered(request, self._others, is_parked, lambda: False)
         finally:
             self._urgent.discard(request)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -60,15 +60,24 @@ def test_commands_of_one_partition_are_computed_before_the_observations_of_other
     assert computed[0] == Clock(5)
 
 
-@pytest.mark.parametrize("is_running", [False, True])
-def test_only_what_is_not_being_computed_is_given_back_when_commands_have_come(is_running: bool) -> None:
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever)
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """A loop that turns in a thread of its own, as Faust's does."""
+    made = asyncio.new_event_loop()
+    thread = threading.Thread(target=made.run_forever)
     thread.start()
-    app = App(loop)
+    yield made
+    made.call_soon_threadsafe(made.stop)
+    thread.join()
+    made.close()
+
+
+@pytest.mark.parametrize("is_running", [False, True])
+def test_only_what_is_not_being_computed_is_given_back_when_commands_have_come(
+    loop: asyncio.AbstractEventLoop, is_running: bool
+) -> None:
+    app, answer, looks = App(loop), cast("Any", object()), 0
     agent = ComputingAgent(cast("Any", app), Topics())
-    looks = 0
-    answer = cast("Any", object())
 
     def has_commands() -> bool:
         nonlocal looks
@@ -80,9 +89,19 @@ def test_only_what_is_not_being_computed_is_given_back_when_commands_have_come(i
         return True
 
     outcome = agent.ask(Memory(0, 1), OBSERVATIONS, lambda: False, has_commands)
-    loop.call_soon_threadsafe(loop.stop)
-    thread.join()
-    loop.close()
 
     assert outcome is (answer if is_running else None)
     assert looks > is_running
+
+
+def test_nothing_but_observations_is_given_back_when_commands_have_come(loop: asyncio.AbstractEventLoop) -> None:
+    app, answer = App(loop), cast("Any", object())
+    agent = ComputingAgent(cast("Any", app), Topics())
+
+    async def answer_late() -> None:
+        request = await app.channels[1].get()
+        loop.call_later(0.3, request.answer.set_result, answer)  # longer than between two looks
+
+    asyncio.run_coroutine_threadsafe(answer_late(), loop)
+
+    assert agent.ask(Memory(0, 1), Clock(5), lambda: False, lambda: True) is answer
