@@ -172,9 +172,9 @@ def idle(installed: Installed) -> list[Row]:
         installed.observe(0)
         installed.flush()
         installed.until_counted(1)
-        time.sleep(5)
+        time.sleep(5)  # what the start left to do is over
         before, began = worker.cpu(), time.monotonic()
-        time.sleep(20)
+        time.sleep(20)  # the span that is measured
         share = (worker.cpu() - before) / (time.monotonic() - began)
     return [("an idle worker with 10 000 running experiments", f"{share * 100:.1f} % of a core", "5 %")]
 

@@ -207,8 +207,7 @@ def _due(groups: Groups, quiet: list[int]) -> tuple[Ints, Ints]:
     fresh, number = active[single > 0], single[single > 0]
     last_n[fresh] = groups.begun[fresh] + number
     last_at[fresh] = groups.timestamp[np.searchsorted(groups.read, groups.first[fresh] + number)]
-    begun = groups.begun - groups.first
-    n_after = groups.read + begun[groups.of]
+    n_after = groups.read + (groups.begun - groups.first)[groups.of]
     reached, timestamp = Growing(groups, n_after, active), Growing(groups, groups.timestamp, active)
     while len(active):
         n = last_n[active]

@@ -10,7 +10,7 @@ from experiments.batch import Malformed
 from experiments.columns import control_record
 from processors.config import WorkerConfig
 from processors.frames import Frames, Known
-from processors.inputs import Fetched, Reader
+from processors.inputs import Fetched, Reader, raw
 from processors.rates import Rates
 from processors.solving import Solved, Solver
 from processors.steps import Control, Step
@@ -73,7 +73,7 @@ class ControlCommands:
 
     def have_come(self) -> bool:
         """Return whether there are some among what was read and is not taken."""
-        return any(control_record(record) is not None for record in self._control.waiting("control"))
+        return any(control_record(record) is not None for record in raw(self._control.waiting("control")))
 
     def ready(self) -> Ready | None:
         """Return the next step, as far as the definitions in it are solved; None if there is none."""

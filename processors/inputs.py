@@ -174,9 +174,9 @@ class Reader:
         """Return the names of the inputs."""
         return tuple(self._parts)
 
-    def waiting(self, name: str) -> list[RawRecord]:
-        """Return what was read of the input that nobody has taken."""
-        return raw(self._chains[name].waiting)
+    def waiting(self, name: str) -> Sequence[Delivered]:
+        """Return the messages of the input that were read and that nobody has taken."""
+        return self._chains[name].waiting
 
     def take(self, name: str, limit: int) -> Fetched | None:
         """Return the next link of the input's chain, None if nothing was read."""

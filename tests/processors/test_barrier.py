@@ -1,25 +1,16 @@
 """What a stranger waits for, step by step."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 from processors.barrier import Barrier
 from processors.config import WorkerConfig
-from processors.inputs import Fetched, Headers
+from processors.inputs import Fetched
 from processors.steps import AtBarrier, Done, Observations, compute
 from schemas import codecs, events
 from schemas.topics import Topics
 from tests.experiments.story import Story
-
-
-class Record(NamedTuple):
-    """A record as it was read."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 class Log:
@@ -55,7 +46,8 @@ def test_what_has_waited_for_its_own_control_is_computed_at_once_unless_it_may_h
 
     def outcome(experiment_id: str, *, has_waited: bool) -> Done | AtBarrier:
         value = codecs.encode_json(events.Observation(experiment_id=experiment_id, values=[1.0]))
-        fetched = Fetched("observations", 1, 2, [Record(1, 0, None, value, [])])
+        message = SimpleNamespace(offset=1, timestamp=0, key=None, value=value, headers=[])
+        fetched = Fetched("observations", 1, 2, [message])
         return compute(Topics(), story.memory, Observations(fetched, has_waited=has_waited))
 
     assert isinstance(outcome(known, has_waited=False), AtBarrier)
