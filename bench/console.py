@@ -53,8 +53,8 @@ def definition(experiment_id: str) -> dict[str, Any]:
         "id": experiment_id,
         "title": f"Bench {experiment_id}",
         "tags": ["bench"],
-        "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.55}},
-        "errors": {"alpha": 1e-12, "beta": 1e-12, "thresholds": "wald"},  # some 5 500 fair bits
+        "model": {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.52}},
+        "errors": {"alpha": 1e-12, "beta": 1e-12, "thresholds": "wald"},  # some 34 000 fair bits
         "stop": {"max_samples": 100_000},
     }
 

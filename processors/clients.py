@@ -37,8 +37,9 @@ TRANSIENT = frozenset(
     }
 )
 
-#: librdkafka's lines to stderr, one per client and attempt, would bury ours: only what is critical.
-LOG_LEVEL = 2
+#: What every client of librdkafka is given. Its lines to stderr, one per client and attempt, would bury ours: only what
+#: is critical. And a broker that has come back is found at once, not after the ten seconds its pauses may grow to.
+QUICK_AND_QUIET = {"log_level": 2, "reconnect.backoff.max.ms": 1000}
 _OUTAGE_SECONDS = 10.0
 
 _log = structlog.get_logger("worker")
@@ -53,7 +54,7 @@ def transactional_producer(kafka: Mapping[str, str], transactional_id: str) -> P
             "linger.ms": 100,  # a commit flushes at once; until then records gather into large batches
             "queue.buffering.max.messages": 0,  # one transaction at a time: its batch is the bound
             "message.max.bytes": _LARGEST_MESSAGE,
-            "log_level": LOG_LEVEL,
+            **QUICK_AND_QUIET,
             **kafka,
             "transactional.id": transactional_id,
             "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
@@ -69,7 +70,7 @@ def reader(kafka: Mapping[str, str], group: str) -> Consumer:
             "queued.max.messages.kbytes": 32_768,
             "max.partition.fetch.bytes": 262_144,
             "fetch.queue.backoff.ms": 5,  # with the default of 1 s the small queues above would make the reader sleep
-            "log_level": LOG_LEVEL,
+            **QUICK_AND_QUIET,
             "error_cb": _tell_outage,
             **kafka,
             "group.id": group,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from processors.clients import LOG_LEVEL
+from processors.clients import QUICK_AND_QUIET
 
 _ASK_SECONDS = 0.02
 _ONE_ANSWER = 5.0
@@ -21,7 +21,7 @@ class Progress:
     """What the partitions of this worker say, and for all others what their owners published; one for all threads."""
 
     def __init__(self, kafka: Mapping[str, str], group: str, topic: str) -> None:
-        self._admin = AdminClient({"log_level": LOG_LEVEL, **kafka})
+        self._admin = AdminClient({**QUICK_AND_QUIET, **kafka})
         self._group = group
         self._topic = topic
         self._own: dict[int, int] = {}

@@ -8,7 +8,7 @@ from typing import Any
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]  # documented as public
 
-from processors.clients import LOG_LEVEL, TRANSIENT
+from processors.clients import QUICK_AND_QUIET, TRANSIENT
 
 _ONE_ANSWER = 10.0
 _ALL_ANSWERS = 60.0
@@ -19,7 +19,7 @@ class Watermarks:
     """Asks the cluster for ends of partitions; one for all threads."""
 
     def __init__(self, kafka: Mapping[str, str]) -> None:
-        self._admin = AdminClient({"log_level": LOG_LEVEL, **kafka})
+        self._admin = AdminClient({**QUICK_AND_QUIET, **kafka})
 
     def ends(self, topic: str, partitions: Iterable[int]) -> dict[int, int]:
         """Return the offset that the next record of each partition will get."""
