@@ -69,6 +69,8 @@ class ComputingAgent:
             return None
         request = Request(memory, step)
         if isinstance(step, Observations):
+            if is_outranked():  # by what came while they were read
+                return None
             return self._answered(request, self._observations, is_parked, is_outranked)
         self._urgent.add(request)
         try:

@@ -54,6 +54,8 @@ _BACKLOG = 5_000
 _CATCHING_UP_SECONDS = 0.01
 _BARRIER_SECONDS = 0.005
 _MOST_POSTPONED = 4
+_COMMANDS_SECONDS = 5.0
+_COMMANDS_SHARE = 0.6
 _SOLVING_SECONDS = 0.02
 _FRAMED = ("observations", "control", "commands")
 _OF_STRANGERS = {"after_stop", "before_start"}
@@ -100,6 +102,7 @@ class PartitionThread(threading.Thread):
         self._due_is_stale = True
         self._due_checked = 0.0
         self._limit = 500
+        self._commands_at = -math.inf
         self._next_fetch = 0.0
         self._progress_at = 0.0
         self._published = -1
@@ -229,6 +232,8 @@ class PartitionThread(threading.Thread):
     def _turn_control(self) -> None:
         """Step the commands in order, as far as the definitions among them are solved."""
         if self._in_hand is None and (ready := self._commands.ready()) is not None:
+            if ready.has_commands:
+                self._commands_at = time.monotonic()
             self._take(ready.step, is_light=not ready.has_commands)
 
     def _has_new_commands(self) -> bool:
@@ -364,10 +369,15 @@ class PartitionThread(threading.Thread):
             _log.info("registry_answers", topic=topic, partition=self.partition)
 
     def _adapt(self, records: int, outcome: Done) -> None:
-        """Bound the next batch so that it computes within its share of time, half of the way at once."""
+        """Bound the next batch so that it computes within its share of time, half of the way at once.
+
+        While commands come, which wait for batches that were begun, a batch has to be shorter.
+        """
         if records < 50:
             return
         known, share = len(self._memory.experiments), self._config.batch_seconds
+        if time.monotonic() - self._commands_at < _COMMANDS_SECONDS:
+            share *= _COMMANDS_SHARE
         goal = affordable(records, len(outcome.emissions.hot), outcome.seconds, known, share)
         self._limit = max(100, min(self._config.batch_records, (self._limit + goal) // 2))
 
