@@ -152,9 +152,10 @@ class Reader:
                 self._chains[self._inputs[str(message.topic())]].waiting.append(delivered(message))
             else:
                 self._note(message, error)
-        for name, part in self._parts.items():
+        positions = self._consumer.position([*self._parts.values()])
+        for name, part in zip(self._parts, positions, strict=True):
             # -1001 until the first message; a marker behind the last message moves the position, too
-            self._reach(name, self._consumer.position([part])[0].offset)
+            self._reach(name, part.offset)
 
     def _reach(self, name: str, offset: int) -> None:
         chain = self._chains[name]

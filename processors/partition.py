@@ -52,6 +52,7 @@ _NEWS_SECONDS = 0.05
 _DUE_SECONDS = 0.2
 _BACKLOG = 5_000
 _CATCHING_UP_SECONDS = 0.01
+_QUIET_SECONDS = 1.0
 _BARRIER_SECONDS = 0.005
 _MOST_POSTPONED = 4
 _COMMANDS_SECONDS = 5.0
@@ -104,6 +105,7 @@ class PartitionThread(threading.Thread):
         self._limit = 500
         self._commands_at = -math.inf
         self._next_fetch = 0.0
+        self._found_at = 0.0
         self._progress_at = 0.0
         self._published = -1
 
@@ -280,6 +282,10 @@ class PartitionThread(threading.Thread):
             return None
         read = self._frames["observations"].take(lambda: self._observations.take(self._limit))
         pause = self._config.pace_seconds
+        if read is not None:
+            self._found_at = began
+        elif began - self._found_at > _QUIET_SECONDS:
+            pause *= 2  # an idle worker costs half of that
         if read is not None and len(read[0].messages) == self._limit:
             pause = 0.0
         elif self._observations.lag() > _BACKLOG:

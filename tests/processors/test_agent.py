@@ -82,16 +82,24 @@ def test_only_what_is_not_being_computed_is_given_back_when_commands_have_come(
     def has_commands() -> bool:
         nonlocal looks
         looks += 1
-        request = asyncio.run_coroutine_threadsafe(app.channels[0].get(), loop).result() if looks == 1 else None
-        if request is not None and is_running:
-            assert request.answer.set_running_or_notify_cancel()
-            loop.call_soon_threadsafe(loop.call_later, 0.3, request.answer.set_result, answer)
-        return True
+        if looks == 2:  # the first look is before they are put
+            request = asyncio.run_coroutine_threadsafe(app.channels[0].get(), loop).result()
+            if is_running:
+                assert request.answer.set_running_or_notify_cancel()
+                loop.call_soon_threadsafe(loop.call_later, 0.3, request.answer.set_result, answer)
+        return looks > 1
 
     outcome = agent.ask(Memory(0, 1), OBSERVATIONS, lambda: False, has_commands)
 
     assert outcome is (answer if is_running else None)
-    assert looks > is_running
+    assert looks > 1 + is_running
+
+
+def test_observations_that_commands_came_before_are_not_put_at_all(loop: asyncio.AbstractEventLoop) -> None:
+    app = App(loop)
+
+    assert ComputingAgent(cast("Any", app), Topics()).ask(Memory(0, 1), OBSERVATIONS, lambda: False, lambda: True) is None
+    assert app.channels[0].empty()
 
 
 def test_nothing_but_observations_is_given_back_when_commands_have_come(loop: asyncio.AbstractEventLoop) -> None:
