@@ -97,8 +97,9 @@ def test_only_what_is_not_being_computed_is_given_back_when_commands_have_come(
 
 def test_observations_that_commands_came_before_are_not_put_at_all(loop: asyncio.AbstractEventLoop) -> None:
     app = App(loop)
+    agent = ComputingAgent(cast("Any", app), Topics())
 
-    assert ComputingAgent(cast("Any", app), Topics()).ask(Memory(0, 1), OBSERVATIONS, lambda: False, lambda: True) is None
+    assert agent.ask(Memory(0, 1), OBSERVATIONS, lambda: False, lambda: True) is None
     assert app.channels[0].empty()
 
 
