@@ -87,7 +87,7 @@ class Backlog:
                 messages = [message for message in messages if message.pop("_error", None) is not None]
                 producer.poll(0.05 if messages else 0)
             if rate is not None:
-                time.sleep(max(0.0, began + numbers.stop / rate - time.monotonic()))
+                time.sleep(max(0.0, began + numbers.stop / rate - time.monotonic()))  # until it is due
         producer.flush()
 
     def encoded(self, numbers: range) -> Iterator[bytes]:

@@ -167,7 +167,7 @@ def delays(page: Page, source: Source, experiment_id: str) -> list[float]:
         source.send(experiment_id, 40)
         source.flush()
         sent[n] = time.time() * 1000
-        time.sleep(0.4)
+        time.sleep(0.4)  # the rhythm of the records that are watched
     page.wait_for_function(f"window.seen.length && window.seen[window.seen.length - 1][1] >= {n}", timeout=60_000)
     seen = page.evaluate("window.seen")
     return [(min(at for at, shown in seen if shown >= mark) - begun) / 1000 for mark, begun in sent.items()]
@@ -245,7 +245,7 @@ def main() -> int:
         found("record to screen, idle", "< 1 s", shown(delays(page, source, "watched")))
         with load(running.kafka, ids, _LOAD) as sent:
             begun, before = time.monotonic(), sent[0]
-            time.sleep(5)
+            time.sleep(5)  # the load is steady by then
             running.command("run", "watched-2", experiment=definition("watched-2"))
             late = shown(delays(page, source, "watched-2"))
             found(f"record to screen while {_LOAD:,} records/s come in", "p95 < 1 s", late)

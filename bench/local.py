@@ -39,7 +39,7 @@ class Local:
         while time.monotonic() < deadline:
             if found := condition():
                 return found
-            time.sleep(0.05)
+            time.sleep(0.05)  # between two looks
         raise TimeoutError(f"not within {seconds:g} s: {what}")
 
     def command(self, kind: str, experiment_id: str, **more: Any) -> dict[str, Any]:
@@ -99,5 +99,5 @@ def _found(process: "subprocess.Popen[bytes]", folder: Path) -> Local:
             with contextlib.suppress(httpx.TransportError):
                 if httpx.get(f"{url}/api/v1/experiments", timeout=5).status_code == 200:
                     return Local(url, given["kafka_bootstrap_servers"], given["redis_url"], folder)
-        time.sleep(0.1)
+        time.sleep(0.1)  # between two looks
     raise TimeoutError(f"waldstream up has not come up within {_START_SECONDS:g} s")

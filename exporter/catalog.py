@@ -127,6 +127,6 @@ def _ends(consumer: Any, topic: str, partition: int) -> tuple[int, int]:
         except KafkaException as error:
             if error.args[0].code() not in _MOVING or time.monotonic() > deadline:
                 raise
-            time.sleep(0.1)
+            time.sleep(0.1)  # the leader moves meanwhile
         else:
             return low, high

@@ -37,8 +37,9 @@ TRANSIENT = frozenset(
     }
 )
 
-#: What every client of librdkafka is given. Its lines to stderr, one per client and attempt, would bury ours: only what
-#: is critical. And a broker that has come back is found at once, not after the ten seconds its pauses may grow to.
+#: What the worker's lasting clients of librdkafka are given. Its lines to stderr, one per client and attempt, would bury
+#: ours: only what is critical. And a broker that has come back is found at once, not after the ten seconds that its
+#: pauses may grow to.
 QUICK_AND_QUIET = {"log_level": 2, "reconnect.backoff.max.ms": 1000}
 _OUTAGE_SECONDS = 10.0
 

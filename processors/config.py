@@ -30,7 +30,8 @@ class WorkerConfig:
     session_seconds
         After so long without a heartbeat a worker's partitions go to others.
     pace_seconds
-        Pause between two fetches while there is no lag: bounds the number of transactions.
+        Pause between two fetches while there is no lag: bounds the number of transactions. Twice that once nothing has
+        come for a second.
     batch_records
         The largest batch; what is really taken adapts to `batch_seconds`.
     batch_seconds

@@ -270,4 +270,4 @@ def _committed(consumer: Consumer, parts: list[TopicPartition]) -> list[TopicPar
         except KafkaException as error:
             if error.args[0].code() not in _MOVING or time.monotonic() > deadline:
                 raise
-            time.sleep(0.1)
+            time.sleep(0.1)  # the coordinator moves meanwhile

@@ -180,7 +180,7 @@ def _wait_until_visible(admin: AdminClient, catalog: Sequence[Topic], partitions
         if time.monotonic() > deadline:
             absent = ", ".join(topic.name for topic in catalog if topic.name not in ready)
             raise TopicError(f"not visible {_TIMEOUT:.0f} s after their creation: {absent}")
-        time.sleep(0.05)
+        time.sleep(0.05)  # between two looks
 
 
 def _described(admin: AdminClient, names: Sequence[str]) -> dict[str, TopicDescription]:
@@ -212,4 +212,4 @@ def _cleanup_policies(admin: AdminClient, names: Sequence[str]) -> dict[str, str
             # Right after the creation another broker may be asked than the one that knew of the topics.
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
                 raise
-        time.sleep(0.05)
+        time.sleep(0.05)  # until the other one knows them

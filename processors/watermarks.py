@@ -47,7 +47,7 @@ class Watermarks:
         """Bring the client's idea of who leads up to date: by itself it would ask a former leader for minutes."""
         with contextlib.suppress(KafkaException):
             self._admin.list_topics(topic, timeout=_ONE_ANSWER)
-        time.sleep(0.1)
+        time.sleep(0.1)  # a new leader is chosen meanwhile
 
     def _asked(self, parts: list[TopicPartition], wanted: Any) -> dict[int, int]:
         asked = self._admin.list_offsets(
