@@ -37,9 +37,9 @@ TRANSIENT = frozenset(
     }
 )
 
-#: What the worker's lasting clients of librdkafka are given. Its lines to stderr, one per client and attempt, would bury
-#: ours: only what is critical. And a broker that has come back is found at once, not after the ten seconds that its
-#: pauses may grow to.
+#: What the worker's lasting clients of librdkafka are given. Its lines to stderr, one per client and attempt,
+#: would bury ours: only what is critical. And a broker that has come back is found at once, not after the ten
+#: seconds that its pauses may grow to.
 QUICK_AND_QUIET = {"log_level": 2, "reconnect.backoff.max.ms": 1000}
 _OUTAGE_SECONDS = 10.0
 
