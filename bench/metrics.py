@@ -21,8 +21,9 @@ from bench.results import write_section
 from experiments.memory import Memory
 from experiments.planning import Solution, plan
 from grafana.scrape import INTERVAL_SECONDS
-from processors.inputs import Delivered, Fetched
+from processors.inputs import Fetched
 from processors.instruments import Instruments
+from processors.records import Delivered
 from processors.steps import AtBarrier, Control, Done, Observations, Step, compute
 from schemas import codecs, events
 from schemas.instruments import new_registry, serving

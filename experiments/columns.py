@@ -26,6 +26,7 @@ from experiments.batch import (
 from experiments.planning import Refusal, Solution
 from experiments.texts import shown
 from schemas import codecs, columnar, events
+from schemas.packed import Packed, packed
 from schemas.topics import MAX_VALUE_BYTES
 
 _ARM = {None: NONE, "a": 0, "b": 1}
@@ -56,8 +57,8 @@ class RawColumns(NamedTuple):
 
     offset: Ints
     timestamp: Ints
-    keys: Sequence[bytes | None]
-    values: Sequence[bytes | None]
+    keys: Packed
+    values: Packed
 
 
 class _Peek(msgspec.Struct):
@@ -81,12 +82,12 @@ def observation_batch(
     `registry` reads Confluent frames; its `RegistryUnavailableError` is all that is raised: the batch has to wait.
     """
     raw = records if isinstance(records, RawColumns) else _in_columns(records)
-    read = columnar.read_avro(_present(raw.values))
+    read = columnar.read_avro(raw.values)
     undecodable: list[Rejected] = []
-    if len(read.rows) < len(raw.values):
-        left = np.setdiff1d(np.arange(len(raw.values)), read.rows, assume_unique=True)
+    if len(read.rows) < len(raw.offset):
+        left = np.setdiff1d(np.arange(len(raw.offset)), read.rows, assume_unique=True)
         read = columnar.merged(read, _one_by_one(raw, left, registry, undecodable))
-    keys = raw.keys if len(read.rows) == len(raw.keys) else [raw.keys[row] for row in read.rows.tolist()]
+    keys = raw.keys if len(read.rows) == len(raw.offset) else raw.keys.rows(read.rows)
     good = columnar.are_keys(keys, read.experiment, read.experiment_ids)
     if not good.all():
         undecodable += [
@@ -94,7 +95,7 @@ def observation_batch(
             for at in np.flatnonzero(~good).tolist()
         ]
         read = read.keep(good)
-    everything = len(read.rows) == len(raw.values)
+    everything = len(read.rows) == len(raw.offset)
     starts = np.zeros(len(read.rows) + 1, np.int64)
     np.cumsum(read.lengths, out=starts[1:])
     return ObservationBatch(
@@ -116,22 +117,17 @@ def observation_batch(
     )
 
 
-def _present(values: Sequence[bytes | None]) -> Sequence[bytes]:
-    """Return the values with nothing in the place of those that are missing."""
-    return [value or b"" for value in values] if None in values else values  # type: ignore[return-value]  # none is None
-
-
 def _in_columns(records: Sequence[RawRecord]) -> RawColumns:
     return RawColumns(
         offset=_ints(record.offset for record in records),
         timestamp=_ints(record.timestamp for record in records),
-        keys=[record.key for record in records],
-        values=[record.value for record in records],
+        keys=packed([record.key for record in records]),
+        values=packed([record.value for record in records]),
     )
 
 
 def _key_mismatch(raw: RawColumns, row: int, experiment_id: str) -> Rejected:
-    key = raw.keys[row] or b""
+    key = raw.keys.one(row) or b""
     message = f"key: {key[:80]!r}; allowed: the experiment_id {experiment_id!r}, or no key"
     return Rejected(int(raw.offset[row]), "key_mismatch", message, experiment_id)
 
@@ -143,7 +139,7 @@ def _one_by_one(
     read: list[events.Observation] = []
     kept = []
     for row in rows.tolist():
-        record = RawRecord(int(raw.offset[row]), int(raw.timestamp[row]), raw.keys[row], raw.values[row])
+        record = RawRecord(int(raw.offset[row]), int(raw.timestamp[row]), raw.keys.one(row), raw.values.one(row))
         if (too_large := _too_large(record)) is not None:
             undecodable.append(too_large)
             continue

@@ -13,7 +13,6 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
-    CorruptRecordException,
     KafkaConnectionError,
     KafkaError,
     OffsetOutOfRangeError,
@@ -21,14 +20,14 @@ from aiokafka.errors import (
     for_code,
 )
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
-from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 from confluent_kafka import Consumer
 from confluent_kafka import TopicPartition as Part
 
 from processors.clients import TRANSIENT, fetching_settings
-from processors.inputs import Chain, Delivered, Fetched, position_lost
+from processors.inputs import Chain, Fetched, position_lost
+from processors.records import NO_RECORDS, joined
+from processors.unpacking import unpacked
 
 T = TypeVar("T")
 
@@ -69,7 +68,7 @@ class BatchReader:
         self._consumer, self._part = consumer, part
         if position is None:
             position, _ = consumer.get_watermark_offsets(part, timeout=20)
-        self.chain = Chain(name, position)
+        self.chain = Chain(name, position, NO_RECORDS)
         self._high = position
         self._selector = selectors.DefaultSelector()
         self._loop = asyncio.SelectorEventLoop(self._selector)
@@ -104,7 +103,7 @@ class BatchReader:
             except OffsetOutOfRangeError:
                 raise position_lost(self._consumer, self._part, self.chain) from None
             records, self.chain.reached = unpacked(answer.data, answer.aborted, self.chain.reached)
-            self.chain.waiting += records
+            self.chain.waiting = joined((self.chain.waiting, records))
             self._high = answer.high
             if not answer.data:
                 return
@@ -190,36 +189,3 @@ async def _connected(kafka: Mapping[str, str], topic: str) -> AIOKafkaClient:
             await asyncio.sleep(_BACK_OFF_SECONDS)
     await client.set_topics([topic])
     return client
-
-
-def unpacked(data: bytes, aborted: Sequence[tuple[int, int]], position: int) -> tuple[list[Delivered], int]:
-    """Return the committed records of some batches from a position on, and the position behind the last batch.
-
-    Parameters
-    ----------
-    aborted
-        Each aborted transaction's producer, and its first offset.
-
-    Raises
-    ------
-    CorruptRecordException
-        If a batch is not what was written.
-    """
-    records: list[Delivered] = []
-    beginning = sorted(aborted, key=lambda it: it[1], reverse=True)
-    failing: set[int] = set()
-    batches = MemoryRecords(data)
-    while batches.has_next():
-        batch = batches.next_batch()
-        if not batch.validate_crc():
-            raise CorruptRecordException(f"the batch at {batch.base_offset} is not what was written")
-        while beginning and beginning[-1][1] <= batch.base_offset:
-            failing.add(beginning.pop()[0])
-        if batch.is_control_batch:
-            if ControlRecord.parse(next(batch).key) == ABORT_MARKER:
-                failing.discard(batch.producer_id)
-        elif not (batch.is_transactional and batch.producer_id in failing):
-            # a batch is sent whole, though the position may be inside
-            records += batch if batch.base_offset >= position else (it for it in batch if it.offset >= position)
-        position = batch.next_offset
-    return records, position

@@ -73,7 +73,7 @@ class Frames:
             fetched = fetch()
             if fetched is None or self._schemas is None:
                 return None if fetched is None else (fetched, None)
-            ids = {it for it in (registry_id(message.value) for message in fetched.messages) if it is not None}
+            ids = {it for it in map(registry_id, fetched.values()) if it is not None}
             if (known := self._schemas.known(ids)) is not None:
                 return fetched, known
             self._waiting = (fetched, ids)

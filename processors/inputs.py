@@ -3,22 +3,16 @@
 Continuity is of these positions, never of offsets: transaction markers and compaction leave holes between offsets.
 """
 
-from collections.abc import Mapping, Sequence
-from operator import attrgetter
-from typing import Final, NamedTuple, Protocol, cast
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
-import numpy as np
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from experiments.columns import RawColumns, RawRecord
 from processors.clients import TRANSIENT
+from processors.records import Delivered, Record, Records, in_columns
 
-Headers = list[tuple[str, bytes | None]]
-
-_OFFSET: Final = attrgetter("offset")
-_TIMESTAMP: Final = attrgetter("timestamp")
-_KEY: Final = attrgetter("key")
-_VALUE: Final = attrgetter("value")
+Waiting = TypeVar("Waiting", bound=Sequence[Delivered])
 
 
 class PositionLostError(Exception):
@@ -27,31 +21,6 @@ class PositionLostError(Exception):
     def __init__(self, message: str, name: str, first: int, following: int) -> None:
         super().__init__(message)
         self.input, self.first, self.next = name, first, following
-
-
-class Delivered(Protocol):
-    """A record as the log has it; `timestamp` is Kafka's, in milliseconds."""
-
-    @property
-    def offset(self) -> int: ...  # noqa: D102  named in the line above
-    @property
-    def timestamp(self) -> int: ...  # noqa: D102  same
-    @property
-    def key(self) -> bytes | None: ...  # noqa: D102  same
-    @property
-    def value(self) -> bytes | None: ...  # noqa: D102  same
-    @property
-    def headers(self) -> Headers: ...  # noqa: D102  same
-
-
-class _Record(NamedTuple):
-    """A record that librdkafka has delivered."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Headers
 
 
 class Fetched(NamedTuple):
@@ -68,13 +37,19 @@ class Fetched(NamedTuple):
 
     def columns(self) -> RawColumns:
         """Return the messages in columns."""
-        size = len(self.messages)
-        return RawColumns(
-            offset=np.fromiter(map(_OFFSET, self.messages), np.int64, size),
-            timestamp=np.fromiter(map(_TIMESTAMP, self.messages), np.int64, size) * 1000,
-            keys=list(map(_KEY, self.messages)),
-            values=list(map(_VALUE, self.messages)),
-        )
+        read = self._in_columns()
+        return RawColumns(read.offset, read.timestamp * 1000, read.keys, read.values)
+
+    def of_offsets(self, offsets: Sequence[int]) -> Sequence[Delivered]:
+        """Return those of the messages that have these offsets, in their order."""
+        return self._in_columns().of_offsets(offsets)
+
+    def values(self) -> Iterable[bytes | None]:
+        """Return the values alone."""
+        return self._in_columns().values.all()
+
+    def _in_columns(self) -> Records:
+        return self.messages if isinstance(self.messages, Records) else in_columns(self.messages)
 
     def split(self, count: int) -> tuple["Fetched", "Fetched | None"]:
         """Return the first `count` messages, and the rest if there is any, as two links of the same chain."""
@@ -90,30 +65,30 @@ def raw(messages: Sequence[Delivered]) -> list[RawRecord]:
     return [RawRecord(m.offset, m.timestamp * 1000, m.key, m.value) for m in messages]
 
 
-class Chain:
-    """What was read of one input and not yet taken; its links follow one another without a gap.
+class Chain(Generic[Waiting]):
+    """What was read of one input and not yet taken, `waiting`; its links follow one another without a gap.
 
     `reached` is the offset up to which everything that can be read was read, `first` the position that the next link
     begins with.
     """
 
-    def __init__(self, name: str, position: int) -> None:
+    def __init__(self, name: str, position: int, waiting: Waiting) -> None:
         self.name = name
-        self.waiting: list[Delivered] = []
+        self.waiting = waiting
         self.reached = position
         self.first = position
 
     @property
     def taken(self) -> int:
         """Return the offset up to which everything that can be read was read and taken."""
-        return self.waiting[0].offset if self.waiting else self.reached
+        return self.waiting[0].offset if len(self.waiting) else self.reached
 
     def take(self, limit: int) -> Fetched | None:
         """Return the next link of at most `limit` messages, None if nothing was read."""
-        if not self.waiting:
+        if not len(self.waiting):
             return None
         head, rest = Fetched(self.name, self.first, self.reached, self.waiting).split(min(limit, len(self.waiting)))
-        self.waiting = [] if rest is None else list(rest.messages)
+        self.waiting = cast("Waiting", self.waiting[:0] if rest is None else rest.messages)
         self.first = head.next
         return head
 
@@ -131,7 +106,7 @@ class Reader:
         # that knows no leader yet costs half a second.
         lows = {name: consumer.get_watermark_offsets(part, timeout=20)[0] for name, part in self._parts.items()}
         first = lows | {name: at for name, at in positions.items() if name in topics}
-        self._chains = {name: Chain(name, at) for name, at in first.items()}
+        self._chains = {name: Chain[list[Delivered]](name, at, []) for name, at in first.items()}
         consumer.assign([TopicPartition(topics[name], partition, at) for name, at in first.items()])
 
     def read(self, limit: int, timeout: float) -> None:
@@ -193,13 +168,13 @@ class Reader:
         return self._chains[name].taken
 
 
-def delivered(message: Message) -> _Record:
+def delivered(message: Message) -> Record:
     """Return what a message without an error holds."""
     offset, (_, timestamp) = cast("int", message.offset()), message.timestamp()
-    return _Record(offset, timestamp, message.key(), message.value(), list(message.headers() or []))  # type: ignore[arg-type]  # the client's type of a header is wider
+    return Record(offset, timestamp, message.key(), message.value(), list(message.headers() or []))  # type: ignore[arg-type]  # the client's type of a header is wider
 
 
-def position_lost(consumer: Consumer, part: TopicPartition, chain: Chain) -> PositionLostError:
+def position_lost(consumer: Consumer, part: TopicPartition, chain: Chain[Any]) -> PositionLostError:
     """Return the error for a position that the log does not hold, with where the log begins."""
     low, high = consumer.get_watermark_offsets(part, timeout=10)
     return PositionLostError(

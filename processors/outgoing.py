@@ -10,7 +10,8 @@ from typing import NamedTuple
 from experiments.batch import Emissions, Forwarded, Rejected
 from experiments.memory import Memory
 from experiments.times import micros
-from processors.inputs import Delivered, Fetched, Headers
+from processors.inputs import Fetched
+from processors.records import Delivered, Headers
 from schemas import codecs, events
 from schemas.binary import long, text, three_doubles, time
 from schemas.partitions import partition_of
@@ -51,7 +52,9 @@ def records(
         for point in emissions.walks
     ]
     if fetched is not None and (emissions.rejected or emissions.forwarded):
-        topic, by_offset = getattr(topics, fetched.input), {message.offset: message for message in fetched.messages}
+        topic = getattr(topics, fetched.input)
+        offsets = sorted({it.offset for it in emissions.rejected} | {it.offset for it in emissions.forwarded})
+        by_offset = dict(zip(offsets, fetched.of_offsets(offsets), strict=True))
         made += [_rejected(topics, topic, partition, by_offset[it.offset], it) for it in emissions.rejected]
         onward = topics.control if fetched.input == "commands" else topic
         made += [_forwarded(onward, by_offset[it.offset], it) for it in emissions.forwarded]

@@ -10,22 +10,15 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from schemas import codecs, events
+from schemas.packed import Block, Ints, Packed, are_same, packed
 from schemas.topics import MAX_VALUE_BYTES
-
-Ints = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
-Words = npt.NDArray[np.uint64]
 
 #: No value in an integer column.
 NONE: Final = -1
 
 _SHORTEST: Final = 26  # header, an id of one letter, one value, four absent fields
-_PADDING: Final = 64  # so that reading on behind the last record meets zeros; whoever does so does not end at its end
-_TOP_BITS: Final = np.uint64(0x8080808080808080)
-_ONE: Final = np.uint64(1)
 
 
 class Columns(NamedTuple):
@@ -104,68 +97,17 @@ def renumbered(codes: Ints, names: Sequence[str]) -> tuple[Ints, list[str]]:
     return numbers[codes], [names[code] for code in order]
 
 
-def are_keys(keys: Sequence[bytes | None], codes: Ints, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+def are_keys(keys: Packed, codes: Ints, names: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Return for each record whether its key is the name with its code, or absent."""
-    texts = [name.encode() for name in names]
-    wanted = list(map(texts.__getitem__, codes.tolist()))
-    if wanted == keys:
-        return np.ones(len(wanted), np.bool_)
-    return np.array([key is None or key == text for key, text in zip(keys, wanted, strict=True)], np.bool_)
+    return are_same(keys, packed([name.encode() for name in names]).rows(codes)) | (keys.size < 0)
 
 
-class _Block:
-    """The bytes of all records one behind the other, and views of the eight bytes that begin at any of them."""
-
-    def __init__(self, values: Sequence[bytes]) -> None:
-        joined = b"".join([*values, bytes(_PADDING)])
-        self.bytes: Bytes = np.frombuffer(joined, np.uint8)
-        everywhere: Any = {"shape": (len(joined) - 7,), "buffer": joined, "strides": (1,)}
-        self.words: Words = np.ndarray(dtype="<u8", **everywhere)
-        self.doubles: npt.NDArray[np.float64] = np.ndarray(dtype="<f8", **everywhere)
-        self.limit = len(joined) - 16  # behind every record, and eight bytes can be read there
-
-    def behind(self, at: Ints, size: Ints | int) -> Ints:
-        """Return the places `size` bytes on, never behind the block."""
-        places: Ints = np.minimum(at + size, self.limit)
-        return places
-
-    def varints(self, at: Ints) -> tuple[Ints, Ints, npt.NDArray[np.bool_]]:
-        """Return Avro longs, the places behind them, and which of them are at most eight bytes long."""
-        words = self.words[at]
-        ends = ~words & _TOP_BITS
-        last = ends & (~ends + _ONE)  # the top bit of the last byte
-        with np.errstate(over="ignore"):
-            words &= (last << _ONE) - _ONE
-        # groups of seven bits move together, then those of fourteen, then those of twenty-eight
-        words = (words & np.uint64(0x007F007F007F007F)) | ((words & np.uint64(0x7F007F007F007F00)) >> _ONE)
-        words = (words & np.uint64(0x00003FFF00003FFF)) | ((words & np.uint64(0x3FFF00003FFF0000)) >> np.uint64(2))
-        words = (words & np.uint64(0x000000000FFFFFFF)) | ((words & np.uint64(0x0FFFFFFF00000000)) >> np.uint64(4))
-        size = np.frexp(last.astype(np.float64))[1].astype(np.int64) >> 3
-        numbers = (words >> _ONE).astype(np.int64) ^ -(words & _ONE).astype(np.int64)
-        return numbers, self.behind(at, size), last != 0
-
-    def texts(self, at: Ints, sizes: Ints) -> tuple[Ints, list[bytes]]:
-        """Return texts as indices into those that differ, in order of their first appearance."""
-        ends = np.cumsum(sizes)
-        picked = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(at - (ends - sizes), sizes)
-        offsets = np.zeros(len(at) + 1, np.int32)
-        offsets[1:] = ends
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self.bytes[picked])]
-        found = pa.Array.from_buffers(pa.binary(), len(at), buffers).dictionary_encode()
-        codes = np.frombuffer(found.indices.buffers()[1], np.int32, len(at))  # `to_numpy` would import pandas
-        return codes.astype(np.int64), [text.as_py() for text in found.dictionary]
-
-
-def read_avro(values: Sequence[bytes]) -> Columns:
+def read_avro(values: Packed) -> Columns:
     """Return those of the values as columns that are plain observations of the newest schema, within all limits."""
-    sizes = np.fromiter(map(len, values), np.int64, len(values))
-    if sizes.max(initial=0) > MAX_VALUE_BYTES:
-        values = [value if len(value) <= MAX_VALUE_BYTES else b"" for value in values]
-        sizes[sizes > MAX_VALUE_BYTES] = 0
-    block = _Block(values)
-    rows = np.flatnonzero(sizes >= _SHORTEST)
-    ends = np.cumsum(sizes)[rows]
-    starts = ends - sizes[rows]
+    block = Block(values.data)
+    rows = np.flatnonzero((values.size >= _SHORTEST) & (values.size <= MAX_VALUE_BYTES))
+    starts = values.at[rows]
+    ends = starts + values.size[rows]
     header = codecs.header(events.Observation)
     good = block.words[starts] == np.frombuffer(header[:8], "<u8")[0]
     good &= block.words[starts + 2] == np.frombuffer(header[2:], "<u8")[0]
@@ -229,7 +171,7 @@ def _places(at: Ints, lengths: Ints) -> Ints:
     return first
 
 
-def _arms(block: _Block, at: Ints, good: Any) -> tuple[Ints, Ints, Any]:
+def _arms(block: Block, at: Ints, good: Any) -> tuple[Ints, Ints, Any]:
     """Return the arms, the places behind them, and what is still good."""
     arm = np.full(len(at), NONE, np.int64)
     branch = block.bytes[at]
@@ -242,7 +184,7 @@ def _arms(block: _Block, at: Ints, good: Any) -> tuple[Ints, Ints, Any]:
     return arm, block.behind(at, np.where(branch == 0, 1, 3)), good
 
 
-def _longs(block: _Block, at: Ints, good: Any) -> tuple[Ints, Ints, Any]:
+def _longs(block: Block, at: Ints, good: Any) -> tuple[Ints, Ints, Any]:
     """Return numbers that may be absent and are not negative, the places behind them, and what is still good."""
     numbers = np.full(len(at), NONE, np.int64)
     branch = block.bytes[at]
@@ -255,7 +197,7 @@ def _longs(block: _Block, at: Ints, good: Any) -> tuple[Ints, Ints, Any]:
     return numbers, at, good
 
 
-def _text(block: _Block, at: Ints, good: Any) -> tuple[Ints, Ints, Ints, Any]:
+def _text(block: Block, at: Ints, good: Any) -> tuple[Ints, Ints, Ints, Any]:
     """Return where texts that may be absent begin, their sizes (-1: absent), the places behind, and what is good."""
     sizes = np.full(len(at), NONE, np.int64)
     branch = block.bytes[at]

@@ -8,13 +8,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka.errors import CorruptRecordException
-from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # public, not in its __all__
 
 from processors import clients
-from processors.batches import BatchReader, unpacked
+from processors.batches import BatchReader
 from processors.inputs import delivered
 from tests.processors.installation import until
 
@@ -125,27 +123,3 @@ def test_records_of_a_transaction_wait_for_its_end(kafka: str, part: TopicPartit
     rows, _ = in_batches(reader, end, 100)
     reader.close()
     assert rows[0][3] == b"open"
-
-
-def batch(codec: int) -> bytes:
-    made = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, -1, 100_000)
-    for offset in range(10):
-        made.append(offset, 1_000 + offset, b"key", b"value %d" % offset, [])
-    return bytes(made.build())
-
-
-@pytest.mark.parametrize("codec", range(5))
-def test_a_batch_is_read_from_a_position_inside_it(codec: int) -> None:
-    records, behind = unpacked(batch(codec), (), 6)
-    assert [it.value for it in records] == [b"value 6", b"value 7", b"value 8", b"value 9"]
-    assert behind == 10
-
-
-@pytest.mark.parametrize("codec", range(5))
-def test_a_changed_byte_is_noticed_wherever_it_is(codec: int) -> None:
-    good = batch(codec)
-    for at in range(21, len(good)):  # behind the checksum; what is before it is the broker's own
-        bad = bytearray(good)
-        bad[at] ^= 1
-        with pytest.raises(CorruptRecordException, match="the batch at 0 is not what was written"):
-            unpacked(bytes(bad), (), 0)

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import codecs, columnar, events
+from schemas.packed import packed
 
 IDS = st.sampled_from(["a", "exp-1", "exp-2", "x" * 63, "0.z_-"])
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -71,7 +72,7 @@ def row_of(read: columnar.Columns, at: int) -> events.Observation:
 @settings(max_examples=150, deadline=None)
 @given(st.lists(observations() | broken(), min_size=1, max_size=12))
 def test_what_is_read_at_once_is_what_is_read_alone(values: list[bytes]) -> None:
-    read = columnar.read_avro(values)
+    read = columnar.read_avro(packed(values))
 
     for at, row in enumerate(read.rows.tolist()):
         alone = one_by_one(values[row])
@@ -91,14 +92,14 @@ def test_every_plain_avro_record_is_read_at_once(values: list[bytes]) -> None:
         and (event.observed_at or 0) < 2**55
     ]
 
-    assert plain == columnar.read_avro(values).rows.tolist()
+    assert plain == columnar.read_avro(packed(values)).rows.tolist()
 
 
 def test_a_broken_record_does_not_shift_its_neighbours() -> None:
     good = codecs.encode_avro(events.Observation(experiment_id="x", values=[1.0], source="s", sequence=3))
     huge = good[:12] + b"\xfe\xff\xff\xff\x0f" + good[13:]  # says that it holds two thousand million values
 
-    read = columnar.read_avro([good, huge, good[:-1], good + b"\x00", good])
+    read = columnar.read_avro(packed([good, huge, good[:-1], good + b"\x00", good]))
 
     assert read.rows.tolist() == [0, 4]
     assert read.values.tolist() == [1.0, 1.0]
@@ -108,7 +109,7 @@ def test_a_broken_record_does_not_shift_its_neighbours() -> None:
 @given(st.lists(observations(), min_size=1, max_size=12), st.data())
 def test_parts_merge_to_the_whole(values: list[bytes], data: Any) -> None:
     avro = [codecs.encode_avro(codecs.decode_observation(value)) for value in values]
-    whole = columnar.read_avro(avro)
+    whole = columnar.read_avro(packed(avro))
     side = np.array(data.draw(st.lists(st.booleans(), min_size=len(whole.rows), max_size=len(whole.rows))), bool)
     parts = columnar.merged(whole.keep(side), whole.keep(~side))
 
