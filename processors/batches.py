@@ -26,7 +26,7 @@ from confluent_kafka import TopicPartition as Part
 
 from processors.clients import TRANSIENT, fetching_settings
 from processors.inputs import Chain, Fetched, position_lost
-from processors.records import NO_RECORDS, joined
+from processors.records import NO_RECORDS, Records, joined
 from processors.unpacking import unpacked
 
 T = TypeVar("T")
@@ -86,12 +86,19 @@ class BatchReader:
         KafkaError
             If the broker refuses the reader for good, or a batch is not what was written.
         """
+        parts = [self.chain.waiting]
+        try:
+            self._read(limit, parts)
+        finally:  # what was read stands, though an error ends the reading
+            self.chain.waiting = joined(parts)
+
+    def _read(self, limit: int, parts: list[Records]) -> None:
         for answers in itertools.count():
             if self._fetching is None:
                 self._fetching = self._loop.create_task(self._fetch(self.chain.reached))
             elif not self.lag() and not self._has_work():
                 return
-            is_enough = len(self.chain.waiting) >= limit
+            is_enough = sum(map(len, parts)) >= limit
             # The first answer has what was there when it was asked for; the second one what has come since.
             seconds = 0.0 if is_enough else _MORE_SECONDS if self.lag() else _SINCE_SECONDS if answers == 1 else 0.0
             self._turn(self._fetching, seconds)
@@ -103,7 +110,7 @@ class BatchReader:
             except OffsetOutOfRangeError:
                 raise position_lost(self._consumer, self._part, self.chain) from None
             records, self.chain.reached = unpacked(answer.data, answer.aborted, self.chain.reached)
-            self.chain.waiting = joined((self.chain.waiting, records))
+            parts.append(records)
             self._high = answer.high
             if not answer.data:
                 return
