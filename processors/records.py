@@ -114,11 +114,14 @@ def in_columns(records: Sequence[Delivered]) -> Records:
     )
 
 
+NO_RECORDS: Final = Records(PADDING, *[_NOTHING] * len(_COLUMNS))
+
+
 def joined(parts: Sequence[Records]) -> Records:
     """Return the records of all parts, without the bytes that no record has."""
     some = [part for part in parts if len(part)]
-    if len(some) == 1:
-        return some[0]
+    if len(some) < 2:
+        return some[0] if some else NO_RECORDS
     pieces, moved, begin = [], [], 0
     for part in some:
         first, end = int(part.key_at[0]), int(part.value_at[-1] + max(part.value_size[-1], 0))
@@ -126,11 +129,7 @@ def joined(parts: Sequence[Records]) -> Records:
         shift = begin - first
         moved.append(replace(part, key_at=part.key_at + shift, value_at=part.value_at + shift))
         begin += end - first
-    columns = {name: np.concatenate([_NOTHING, *(getattr(part, name) for part in moved)]) for name in _COLUMNS}
+    columns = {name: np.concatenate([getattr(part, name) for part in moved]) for name in _COLUMNS}
     have_headers = any(part.headers is not None for part in some)
     headers = [it for part in some for it in part.headers or [[] for _ in range(len(part))]] if have_headers else None
     return Records(b"".join([*pieces, PADDING]), headers=headers, **columns)
-
-
-#: No records.
-NO_RECORDS: Final = joined(())
