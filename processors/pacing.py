@@ -1,26 +1,81 @@
-"""How large the next batch may be: commands must not wait behind it, and records must not wait for many small ones."""
+"""How often a partition looks for observations, and how many it takes at once.
 
+Commands must not wait behind a batch, records must not wait for many small ones, and an idle worker must cost little.
+"""
+
+import math
 from typing import Final
 
-#: A touched experiment costs about as much as so many records: a row, and perhaps a point of its walk.
-EXPERIMENT: Final = 30
+#: A touched experiment costs about as much as so many records: a row, and perhaps some points of its walk.
+EXPERIMENT: Final = 60
+
+_FIRST_LIMIT: Final = 500
+_LEAST_LIMIT: Final = 100
+_TOO_FEW: Final = 50  # to learn from what they cost
+_BACKLOG: Final = 5_000
+_CATCHING_UP_SECONDS: Final = 0.01
+_QUIET_SECONDS: Final = 1.0
+_COMMANDS_SECONDS: Final = 5.0
+_COMMANDS_SHARE: Final = 0.6
+
+
+class Pace:
+    """The pace of one partition; every `now` is of the same clock, in seconds.
+
+    `limit` is how many records the next batch may have, `look_at` when to look for them.
+    """
+
+    def __init__(self, pace_seconds: float, batch_records: int, batch_seconds: float) -> None:
+        self._pace_seconds, self._batch_records, self._batch_seconds = pace_seconds, batch_records, batch_seconds
+        self.limit = _FIRST_LIMIT
+        self.look_at = 0.0
+        self._found_at = 0.0
+        self._commands_at = -math.inf
+
+    def looked(self, now: float, found: int, lag: int) -> None:
+        """Note that so many records were there, and how many are left in the log."""
+        pause = self._pace_seconds
+        if found:
+            self._found_at = now
+        elif now - self._found_at > _QUIET_SECONDS:
+            pause *= 2  # an idle worker costs half of that
+        if found == self.limit:
+            pause = 0.0
+        elif lag > _BACKLOG:
+            # Of large records an answer of the broker holds fewer than the limit.
+            pause = min(pause, _CATCHING_UP_SECONDS)
+        self.look_at = now + pause
+
+    def commands_came(self, now: float) -> None:
+        """Note that there were commands: more may come, and wait for batches that were begun."""
+        self._commands_at = now
+
+    def computed(self, now: float, records: int, touched: int, seconds: float, known: int) -> None:
+        """Bound the next batch so that it computes within its share of time, half of the way at once."""
+        if records < _TOO_FEW:
+            return
+        share = self._batch_seconds * (_COMMANDS_SHARE if now - self._commands_at < _COMMANDS_SECONDS else 1)
+        goal = affordable(records, touched, seconds, known, share)
+        self.limit = max(_LEAST_LIMIT, min(self._batch_records, (self.limit + goal) // 2))
 
 
 def affordable(records: int, touched: int, seconds: float, known: int, share: float) -> int:
     """Return how many records a batch may have, after one of `records` that touched so many experiments.
 
-    A batch within its share of time is best as large as it can be, since each experiment costs once. Where that share
-    is not even enough to touch all of the `known` experiments, every record of a small batch touches another one; then
-    a batch of twice the share, which holds many records of each, does several times as much a second.
+    A batch within its share of time is best as large as it can be, since each experiment costs once. Where touching all
+    of the `known` experiments takes more than half of that share, a batch of twice the share holds so many more records
+    of each that it does up to several times as much a second. Where it would not even hold one of each, every record
+    touches another experiment, and nothing is won by a larger batch.
 
     Parameters
     ----------
     seconds, share
         What the batch took to compute, and what one should take.
     """
-    spread = touched if records >= 2 * touched else known
+    spread = EXPERIMENT * (touched if records >= 2 * touched else known)
     units = (records + EXPERIMENT * touched) * share / max(seconds, 1e-6)
-    for most in (units, 2 * units):
-        if most > (EXPERIMENT + 1) * spread:
-            return int(most) - EXPERIMENT * spread
+    if units > 2 * spread:
+        return int(units) - spread
+    if 2 * units > spread + spread / EXPERIMENT:
+        return int(2 * units) - spread
     return int(units / (EXPERIMENT + 1))

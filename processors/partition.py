@@ -24,7 +24,7 @@ from processors.failing import fail
 from processors.frames import Frames, Schemas
 from processors.inputs import PositionLostError, Reader
 from processors.instruments import Instruments
-from processors.pacing import affordable
+from processors.pacing import Pace
 from processors.progress import Progress
 from processors.solving import Solver
 from processors.steps import (
@@ -50,13 +50,8 @@ Ask = Callable[[Memory, Step, Callable[[], bool], Callable[[], bool]], Done | At
 _PROGRESS_SECONDS = 2.0
 _NEWS_SECONDS = 0.05
 _DUE_SECONDS = 0.2
-_BACKLOG = 5_000
-_CATCHING_UP_SECONDS = 0.01
-_QUIET_SECONDS = 1.0
 _BARRIER_SECONDS = 0.005
 _MOST_POSTPONED = 4
-_COMMANDS_SECONDS = 5.0
-_COMMANDS_SHARE = 0.6
 _SOLVING_SECONDS = 0.02
 _FRAMED = ("observations", "control", "commands")
 _OF_STRANGERS = {"after_stop", "before_start"}
@@ -102,10 +97,7 @@ class PartitionThread(threading.Thread):
         self._due: int | None = None
         self._due_is_stale = True
         self._due_checked = 0.0
-        self._limit = 500
-        self._commands_at = -math.inf
-        self._next_fetch = 0.0
-        self._found_at = 0.0
+        self._pace = Pace(shared.config.pace_seconds, shared.config.batch_records, shared.config.batch_seconds)
         self._progress_at = 0.0
         self._published = -1
 
@@ -221,7 +213,7 @@ class PartitionThread(threading.Thread):
             return min(_SOLVING_SECONDS, self._config.pace_seconds)
         if self._postponed is not None or any(self._control.waiting(name) for name in self._control.names):
             return 0.0
-        milliseconds = math.ceil((self._next_fetch - time.monotonic()) * 1000)  # the client does not wait for less
+        milliseconds = math.ceil((self._pace.look_at - time.monotonic()) * 1000)  # the client does not wait for less
         return max(0, milliseconds) / 1000
 
     def _turn_commands(self) -> None:
@@ -235,7 +227,7 @@ class PartitionThread(threading.Thread):
         """Step the commands in order, as far as the definitions among them are solved."""
         if self._in_hand is None and (ready := self._commands.ready()) is not None:
             if ready.has_commands:
-                self._commands_at = time.monotonic()
+                self._pace.commands_came(time.monotonic())
             self._take(ready.step, is_light=not ready.has_commands)
 
     def _has_new_commands(self) -> bool:
@@ -268,7 +260,7 @@ class PartitionThread(threading.Thread):
 
     def _fetched(self) -> Observations | None:
         """Return the observations that have come, if it is time to look for some."""
-        if time.monotonic() < self._next_fetch:
+        if time.monotonic() < self._pace.look_at:
             return None
         if self._is_behind_the_log:
             self._observations.close()
@@ -276,22 +268,12 @@ class PartitionThread(threading.Thread):
         began = time.monotonic()
         try:
             if not self._frames["observations"].is_waiting:
-                self._observations.read(self._limit)
+                self._observations.read(self._pace.limit)
         except PositionLostError as lost:
             self._go_on_behind(lost)
             return None
-        read = self._frames["observations"].take(lambda: self._observations.take(self._limit))
-        pause = self._config.pace_seconds
-        if read is not None:
-            self._found_at = began
-        elif began - self._found_at > _QUIET_SECONDS:
-            pause *= 2  # an idle worker costs half of that
-        if read is not None and len(read[0].messages) == self._limit:
-            pause = 0.0
-        elif self._observations.lag() > _BACKLOG:
-            # Of large records an answer of the broker holds fewer than the limit.
-            pause = min(pause, _CATCHING_UP_SECONDS)
-        self._next_fetch = began + pause
+        read = self._frames["observations"].take(lambda: self._observations.take(self._pace.limit))
+        self._pace.looked(began, 0 if read is None else len(read[0].messages), self._observations.lag())
         return None if read is None else Observations(*read)
 
     def _has_carried_over(self, end: int) -> bool:
@@ -357,7 +339,8 @@ class PartitionThread(threading.Thread):
         self._due_is_stale |= bool(outcome.emissions.cold)
         if isinstance(step, Observations):
             self._has_strangers = not _OF_STRANGERS.isdisjoint(outcome.emissions.counts)
-            self._adapt(len(step.fetched.messages), outcome)
+            touched, known = len(outcome.emissions.hot), len(self._memory.experiments)
+            self._pace.computed(time.monotonic(), len(step.fetched.messages), touched, outcome.seconds, known)
         if outcome.records:
             self._shared.instruments.committed(self.partition, outcome)
         for event in outcome.emissions.control:
@@ -373,19 +356,6 @@ class PartitionThread(threading.Thread):
             _log.error("partition_waits_for_registry", topic=topic, partition=self.partition, error=problem)
         else:
             _log.info("registry_answers", topic=topic, partition=self.partition)
-
-    def _adapt(self, records: int, outcome: Done) -> None:
-        """Bound the next batch so that it computes within its share of time, half of the way at once.
-
-        While commands come, which wait for batches that were begun, a batch has to be shorter.
-        """
-        if records < 50:
-            return
-        known, share = len(self._memory.experiments), self._config.batch_seconds
-        if time.monotonic() - self._commands_at < _COMMANDS_SECONDS:
-            share *= _COMMANDS_SHARE
-        goal = affordable(records, len(outcome.emissions.hot), outcome.seconds, known, share)
-        self._limit = max(100, min(self._config.batch_records, (self._limit + goal) // 2))
 
     def _turn_progress(self) -> None:
         """Tell how far this partition has come: soon where others may wait for it, else once in a while."""

@@ -5,10 +5,12 @@ fails ends the process with one line; a supervisor starts it again.
 """
 
 import asyncio
+import ctypes
 import gc
 import logging
 import signal
 import threading
+from contextlib import suppress
 from typing import Any
 
 import faust
@@ -33,6 +35,8 @@ __all__ = ["WorkerConfig", "run"]
 #: Records come and go by the hundred thousand and have no cycles: the garbage collector's rounds at lower thresholds
 #: took a third of a busy worker's time. An idle one makes some twenty objects a second that it has to look for.
 _COLLECTOR_THRESHOLDS = (1_000_000, 10, 10)
+#: glibc keeps memory for each thread apart, and each part keeps its largest batch: with two parts, 80 MB less.
+_ARENAS = (-8, 2)  # M_ARENA_MAX
 _END_SECONDS = 2.5
 _LEAVE_SECONDS = 1.5
 
@@ -52,6 +56,8 @@ def run(config: WorkerConfig) -> None:
         If no broker answers at the start. Later on, failures end the process with exit code 70.
     """
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
+    with suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).mallopt(*_ARENAS)
     check_topics(config.kafka, config.topics, config.partitions)
     for name in ("faust", "mode", "aiokafka"):  # their news of every rebalance and attempt; ours are told once
         logging.getLogger(name).setLevel(logging.CRITICAL)
