@@ -8,6 +8,7 @@ from typing import Any
 import sprt
 from experiments.memory import Cold, Experiment, Hot, Pause, State
 from experiments.planning import stored_design
+from experiments.sharing import shared
 from experiments.times import micros
 from schemas import events
 
@@ -36,13 +37,13 @@ def _hot(experiment: Experiment, event: events.Lifecycle) -> Hot:
 def _defined(experiment: Experiment | None, event: events.Defined) -> Experiment:
     design = stored_design(event.definition, event.lower, event.upper)
     changes = {
-        "definition": event.definition,
+        "definition": shared(event.definition),
         "definition_revision": event.definition_revision,
         "design_digest": event.design_digest,
         "definition_digest": event.definition_digest,
         "lower": event.lower,
         "upper": event.upper,
-        "certificate": event.certificate,
+        "certificate": shared(event.certificate),
         "version": event.version,
         "schedule_anchor": event.at,
         "due": None,

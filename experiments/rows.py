@@ -16,6 +16,7 @@ from experiments.batch import Emissions
 from experiments.memory import Answer, Cold, Experiment, Hot, Memory, Pause, Queue, Share, State
 from experiments.planning import stored_design
 from experiments.sequences import Seen
+from experiments.sharing import shared
 from schemas import codecs, events
 from schemas.binary import NO_ITEMS, double, items, long, text, time, two_doubles
 
@@ -97,6 +98,7 @@ def _cold(row: events.ColdRow) -> Cold:
     body["pauses"] = tuple(Pause(*each) for each in body.get("pauses", ()))
     body["source_end"] = None if body["source_end"] is None else tuple(body["source_end"])
     body["answers"] = tuple((command_id, Answer(**given)) for command_id, given in body["answers"])
+    body.update({name: shared(body[name]) for name in ("definition", "certificate")})
     return Cold(**body)
 
 

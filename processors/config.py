@@ -33,7 +33,7 @@ class WorkerConfig:
         Pause between two fetches while there is no lag: bounds the number of transactions. Twice that once nothing has
         come for a second.
     batch_records
-        The largest batch; what is really taken adapts to `batch_seconds`.
+        The largest batch, of many experiments twice that; what is really taken adapts to `batch_seconds`.
     batch_seconds
         How long one batch may compute.
     solver_processes

@@ -55,27 +55,27 @@ class Pace:
         if records < _TOO_FEW:
             return
         share = self._batch_seconds * (_COMMANDS_SHARE if now - self._commands_at < _COMMANDS_SECONDS else 1)
-        goal = affordable(records, touched, seconds, known, share)
-        self.limit = max(_LEAST_LIMIT, min(self._batch_records, (self.limit + goal) // 2))
+        goal = affordable(records, touched, known, share / max(seconds, 1e-6), self._batch_records)
+        self.limit = max(_LEAST_LIMIT, (self.limit + goal) // 2)
 
 
-def affordable(records: int, touched: int, seconds: float, known: int, share: float) -> int:
+def affordable(records: int, touched: int, known: int, times: float, most: int) -> int:
     """Return how many records a batch may have, after one of `records` that touched so many experiments.
 
     A batch within its share of time is best as large as it can be, since each experiment costs once. Where touching all
-    of the `known` experiments takes more than half of that share, a batch of twice the share holds so many more records
-    of each that it does up to several times as much a second. Where it would not even hold one of each, every record
-    touches another experiment, and nothing is won by a larger batch.
+    of the `known` experiments takes more than half of that share, a batch of twice the share, and of twice as many
+    records at `most`, holds so many more of each that it does up to several times as much a second. Where it would not
+    even hold one of each, every record touches another experiment, and nothing is won by a larger batch.
 
     Parameters
     ----------
-    seconds, share
-        What the batch took to compute, and what one should take.
+    times
+        By how much longer than that batch one should take.
     """
     spread = EXPERIMENT * (touched if records >= 2 * touched else known)
-    units = (records + EXPERIMENT * touched) * share / max(seconds, 1e-6)
+    units = (records + EXPERIMENT * touched) * times
     if units > 2 * spread:
-        return int(units) - spread
+        return min(most, int(units) - spread)
     if 2 * units > spread + spread / EXPERIMENT:
-        return int(2 * units) - spread
+        return min(2 * most, int(2 * units) - spread)
     return int(units / (EXPERIMENT + 1))

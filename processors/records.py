@@ -16,7 +16,6 @@ from schemas.packed import PADDING, Ints, Packed
 Headers = list[tuple[str, bytes | None]]
 
 _COLUMNS: Final = ("offset", "timestamp", "key_at", "key_size", "value_at", "value_size")
-_NOTHING: Final = np.empty(0, np.int64)
 
 
 class Delivered(Protocol):
@@ -114,7 +113,7 @@ def in_columns(records: Sequence[Delivered]) -> Records:
     )
 
 
-NO_RECORDS: Final = Records(PADDING, *[_NOTHING] * len(_COLUMNS))
+NO_RECORDS: Final = in_columns(())
 
 
 def joined(parts: Sequence[Records]) -> Records:

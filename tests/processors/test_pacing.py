@@ -1,33 +1,62 @@
-"""Batches are as large as their share of time allows, whatever they touch."""
+"""Batches are as large as their share of time allows, whatever they touch, and looked for no more often than needed."""
 
 import pytest
 
-from processors.pacing import EXPERIMENT, affordable
+from processors.pacing import EXPERIMENT, Pace, affordable
 
 RECORD = 1e-6  # seconds
+MOST = 100_000
 
 
 def seconds(records: int, touched: int) -> float:
     return RECORD * (records + EXPERIMENT * touched)
 
 
-@pytest.mark.parametrize("known", [1, 100, 2_500])
+@pytest.mark.parametrize("known", [1, 100, 1_000])
 def test_a_batch_that_touches_every_experiment_takes_its_share(known: int) -> None:
     for records in (50, 500, 5_000, 50_000):
         touched = min(records, known)
-        more = affordable(records, touched, seconds(records, touched), known, 0.15)
+        more = affordable(records, touched, known, 0.15 / seconds(records, touched), 10**6)
         assert seconds(more, known) == pytest.approx(0.15, rel=1e-3)
 
 
-def test_more_experiments_than_a_share_can_touch_get_a_batch_of_twice_the_share() -> None:
-    assert seconds(affordable(500, 500, seconds(500, 500), 8_000, 0.15), 8_000) == pytest.approx(0.3, rel=1e-3)
+@pytest.mark.parametrize("known", [1_300, 2_500, 4_900])
+def test_experiments_that_take_more_than_half_of_a_share_get_twice_of_it(known: int) -> None:
+    more = affordable(500, 500, known, 0.15 / seconds(500, 500), 10**6)
+    assert seconds(more, known) == pytest.approx(0.3, rel=1e-3)
 
 
 def test_far_too_many_experiments_get_what_the_share_can_touch() -> None:
-    more = affordable(500, 500, seconds(500, 500), 25_000, 0.15)
+    more = affordable(500, 500, 25_000, 0.15 / seconds(500, 500), MOST)
     assert seconds(more, more) == pytest.approx(0.15, rel=1e-3)
 
 
 def test_experiments_that_get_no_records_do_not_count() -> None:
-    more = affordable(5_000, 10, seconds(5_000, 10), 100_000, 0.15)
+    more = affordable(5_000, 10, 100_000, 0.15 / seconds(5_000, 10), 10**6)
     assert seconds(more, 10) == pytest.approx(0.15, rel=1e-3)
+
+
+def test_no_batch_is_larger_than_was_asked_for_and_of_many_experiments_than_twice_of_it() -> None:
+    assert affordable(500, 1, 1, 0.15 / seconds(500, 1), MOST) == MOST
+    assert affordable(500, 500, 1_300, 0.15 / seconds(500, 500), MOST) == 2 * MOST
+
+
+def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is() -> None:
+    pace = Pace(0.05, MOST, 0.15)
+    looks = []
+    for now, found, lag in ((10.0, pace.limit, 0), (11.0, 3, 9_000), (12.0, 3, 0), (12.5, 0, 0), (14.0, 0, 0)):
+        pace.looked(now, found, lag)
+        looks.append(round(pace.look_at - now, 6))
+    assert looks == [0.0, 0.01, 0.05, 0.05, 0.1]
+
+
+def test_batches_are_shorter_for_some_seconds_after_a_command() -> None:
+    def limit(now: float) -> int:
+        pace = Pace(0.05, 10**6, 0.15)
+        pace.commands_came(10.0)
+        for _ in range(20):
+            pace.computed(now, 10_000, 1, seconds(10_000, 1), 1)
+        return pace.limit
+
+    assert seconds(limit(14.9), 1) == pytest.approx(0.09, rel=1e-2)
+    assert seconds(limit(15.1), 1) == pytest.approx(0.15, rel=1e-2)

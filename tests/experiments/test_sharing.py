@@ -1,0 +1,33 @@
+"""What experiments agree in is kept once, and is what it was."""
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.sharing import shared
+
+PLAIN = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(st.text(), PLAIN, max_size=5))
+def test_shared_parts_are_equal_to_what_was_given_in_value_and_type(parts: dict[str, object]) -> None:
+    assert shared(parts) == parts
+    assert msgspec.json.encode(shared(parts)) == msgspec.json.encode(parts)
+
+
+def test_experiments_that_agree_in_a_part_hold_the_same_object() -> None:
+    one = shared({"id": "one", "stop": {"max_samples": 100, "at_limit": "undecided"}})
+    other = shared({"id": "other", "stop": {"max_samples": 100, "at_limit": "undecided"}})
+    assert one["stop"] is other["stop"]
+
+
+def test_numbers_that_are_equal_but_differently_written_stay_apart() -> None:
+    assert shared({"model": [1]})["model"] is not shared({"model": [1.0]})["model"]
