@@ -37,7 +37,7 @@ _MOST_BYTES: Final = 2 * 1024 * 1024
 _BACK_OFF_SECONDS: Final = 0.1
 _PATIENCE_SECONDS: Final = 20.0
 _REFRESH_SECONDS: Final = 60.0
-_TIMERS_SECONDS: Final = 0.25
+_TIMERS_SECONDS: Final = 1.0
 _ROUNDS: Final = 12
 _MORE_SECONDS: Final = 0.02  # more is known to come
 _SINCE_SECONDS: Final = 0.005
@@ -74,7 +74,8 @@ class BatchReader:
         self._loop = asyncio.SelectorEventLoop(self._selector)
         self._client = self._run(_connected(kafka, part.topic))
         self._fetching: asyncio.Task[_Answer] | None = None
-        self._turn_at = 0.0
+        self._turned_at = 0.0
+        self._is_backing_off = False
 
     def read(self, limit: int) -> None:
         """Take in what has arrived, until at least `limit` records wait or nothing more is there.
@@ -137,11 +138,12 @@ class BatchReader:
 
     def _has_work(self) -> bool:
         """Return whether the loop has to turn: an idle partition looks at its socket, which costs next to nothing."""
-        return time.monotonic() >= self._turn_at or bool(self._selector.select(0))
+        patience = _BACK_OFF_SECONDS if self._is_backing_off else _TIMERS_SECONDS
+        return time.monotonic() >= self._turned_at + patience or bool(self._selector.select(0))
 
     def _turn(self, fetching: "asyncio.Task[_Answer]", seconds: float) -> None:
         """Let the loop wait for an answer; in no time, one that has arrived is still handed on in a few rounds."""
-        self._turn_at = time.monotonic() + _TIMERS_SECONDS
+        self._turned_at = time.monotonic()
         if seconds:
             self._run(asyncio.wait((fetching,), timeout=seconds))
         for _ in range(_ROUNDS):
@@ -177,9 +179,11 @@ class BatchReader:
                         return _Answer(data or b"", aborted or (), high)
                     if code not in TRANSIENT and error is not UnknownTopicOrPartitionError:
                         raise error(f"{part.topic} partition {part.partition} at {position}")
+            self._is_backing_off = True
             await asyncio.sleep(_BACK_OFF_SECONDS)
             async with asyncio.timeout(_REFRESH_SECONDS):  # a client that cannot even fail ends the worker
                 await self._client.force_metadata_update()
+            self._is_backing_off = False
 
 
 async def _connected(kafka: Mapping[str, str], topic: str) -> AIOKafkaClient:

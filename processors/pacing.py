@@ -14,7 +14,8 @@ _LEAST_LIMIT: Final = 100
 _TOO_FEW: Final = 50  # to learn from what they cost
 _BACKLOG: Final = 5_000
 _CATCHING_UP_SECONDS: Final = 0.01
-_QUIET_SECONDS: Final = 1.0
+_QUIET_SHARE: Final = 0.1  # nobody watches a tenth of a silence
+_MOST_PAUSES: Final = 4
 _COMMANDS_SECONDS: Final = 5.0
 _COMMANDS_SHARE: Final = 0.6
 
@@ -37,8 +38,8 @@ class Pace:
         pause = self._pace_seconds
         if found:
             self._found_at = now
-        elif now - self._found_at > _QUIET_SECONDS:
-            pause *= 2  # an idle worker costs half of that
+        else:  # what an idle worker costs is looking
+            pause = min(_MOST_PAUSES * pause, max(pause, _QUIET_SHARE * (now - self._found_at)))
         if found == self.limit:
             pause = 0.0
         elif lag > _BACKLOG:

@@ -39,6 +39,7 @@ _COLLECTOR_THRESHOLDS = (1_000_000, 10, 10)
 _ARENAS = (-8, 2)  # M_ARENA_MAX
 _END_SECONDS = 2.5
 _LEAVE_SECONDS = 1.5
+_CRASH_SECONDS = 1.0  # between two looks whether Faust has crashed
 
 _log = structlog.get_logger("worker")
 
@@ -122,6 +123,6 @@ async def _until(stop: asyncio.Event, app: faust.App) -> None:
     """Return when told to stop or when Faust has crashed."""
     while not stop.is_set() and not app.should_stop:
         try:
-            await asyncio.wait_for(stop.wait(), 0.2)
+            await asyncio.wait_for(stop.wait(), _CRASH_SECONDS)
         except TimeoutError:
             continue

@@ -44,10 +44,11 @@ def test_no_batch_is_larger_than_was_asked_for_and_of_many_experiments_than_twic
 def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is() -> None:
     pace = Pace(0.05, MOST, 0.15)
     looks = []
-    for now, found, lag in ((10.0, pace.limit, 0), (11.0, 3, 9_000), (12.0, 3, 0), (12.5, 0, 0), (14.0, 0, 0)):
+    first = [(10.0, pace.limit, 0), (11.0, 3, 9_000), (12.0, 3, 0)]
+    for now, found, lag in [*first, (12.4, 0, 0), (13.0, 0, 0), (99.0, 0, 0)]:
         pace.looked(now, found, lag)
         looks.append(round(pace.look_at - now, 6))
-    assert looks == [0.0, 0.01, 0.05, 0.05, 0.1]
+    assert looks == [0.0, 0.01, 0.05, 0.05, 0.1, 0.2]
 
 
 def test_batches_are_shorter_for_some_seconds_after_a_command() -> None:
