@@ -16,8 +16,23 @@ _BACKLOG: Final = 5_000
 _CATCHING_UP_SECONDS: Final = 0.01
 _QUIET_SHARE: Final = 0.1  # nobody watches a tenth of a silence
 _MOST_PAUSES: Final = 4
-_COMMANDS_SECONDS: Final = 5.0
-_COMMANDS_SHARE: Final = 0.6
+_COMMANDS_SECONDS: Final = 2.0
+_COMMANDS_SHARE: Final = 0.4
+
+
+class Urgency:
+    """Whether commands have come to any partition of a worker a moment ago: more may come, and wait for any batch."""
+
+    def __init__(self) -> None:
+        self._at = -math.inf
+
+    def commands_came(self, now: float) -> None:
+        """Note that there were commands."""
+        self._at = now
+
+    def lasts(self, now: float) -> bool:
+        """Return whether batches have to be short."""
+        return now - self._at < _COMMANDS_SECONDS
 
 
 class Pace:
@@ -26,12 +41,12 @@ class Pace:
     `limit` is how many records the next batch may have, `look_at` when to look for them.
     """
 
-    def __init__(self, pace_seconds: float, batch_records: int, batch_seconds: float) -> None:
+    def __init__(self, urgency: Urgency, pace_seconds: float, batch_records: int, batch_seconds: float) -> None:
+        self._urgency = urgency
         self._pace_seconds, self._batch_records, self._batch_seconds = pace_seconds, batch_records, batch_seconds
         self.limit = _FIRST_LIMIT
         self.look_at = 0.0
         self._found_at = 0.0
-        self._commands_at = -math.inf
 
     def looked(self, now: float, found: int, lag: int) -> None:
         """Note that so many records were there, and how many are left in the log."""
@@ -47,17 +62,14 @@ class Pace:
             pause = min(pause, _CATCHING_UP_SECONDS)
         self.look_at = now + pause
 
-    def commands_came(self, now: float) -> None:
-        """Note that there were commands: more may come, and wait for batches that were begun."""
-        self._commands_at = now
-
     def computed(self, now: float, records: int, touched: int, seconds: float, known: int) -> None:
-        """Bound the next batch so that it computes within its share of time, half of the way at once."""
+        """Bound the next batch so that it computes within its share of time: half of the way, if it is not urgent."""
         if records < _TOO_FEW:
             return
-        share = self._batch_seconds * (_COMMANDS_SHARE if now - self._commands_at < _COMMANDS_SECONDS else 1)
+        is_urgent = self._urgency.lasts(now)
+        share = self._batch_seconds * (_COMMANDS_SHARE if is_urgent else 1)
         goal = affordable(records, touched, known, share / max(seconds, 1e-6), self._batch_records)
-        self.limit = max(_LEAST_LIMIT, (self.limit + goal) // 2)
+        self.limit = max(_LEAST_LIMIT, goal if is_urgent and goal < self.limit else (self.limit + goal) // 2)
 
 
 def affordable(records: int, touched: int, known: int, times: float, most: int) -> int:

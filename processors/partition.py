@@ -24,7 +24,7 @@ from processors.failing import fail
 from processors.frames import Frames, Schemas
 from processors.inputs import PositionLostError, Reader
 from processors.instruments import Instruments
-from processors.pacing import Pace
+from processors.pacing import Pace, Urgency
 from processors.progress import Progress
 from processors.solving import Solver
 from processors.steps import (
@@ -69,6 +69,7 @@ class Shared:
     watermarks: Watermarks
     progress: Progress
     instruments: Instruments
+    urgency: Urgency
     schemas: Schemas | None = None
 
 
@@ -97,7 +98,9 @@ class PartitionThread(threading.Thread):
         self._due: int | None = None
         self._due_is_stale = True
         self._due_checked = 0.0
-        self._pace = Pace(shared.config.pace_seconds, shared.config.batch_records, shared.config.batch_seconds)
+        self._pace = Pace(
+            shared.urgency, shared.config.pace_seconds, shared.config.batch_records, shared.config.batch_seconds
+        )
         self._progress_at = 0.0
         self._published = -1
 
@@ -227,7 +230,7 @@ class PartitionThread(threading.Thread):
         """Step the commands in order, as far as the definitions among them are solved."""
         if self._in_hand is None and (ready := self._commands.ready()) is not None:
             if ready.has_commands:
-                self._pace.commands_came(time.monotonic())
+                self._shared.urgency.commands_came(time.monotonic())
             self._take(ready.step, is_light=not ready.has_commands)
 
     def _has_new_commands(self) -> bool:

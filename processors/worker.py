@@ -23,6 +23,7 @@ from processors.failing import fail
 from processors.frames import Schemas
 from processors.instruments import Instruments
 from processors.ownership import Ownership
+from processors.pacing import Urgency
 from processors.partition import PartitionThread, Shared
 from processors.progress import Progress
 from processors.solving import Solver
@@ -77,7 +78,7 @@ async def _serve(config: WorkerConfig, instruments: Instruments, solver: Solver)
     agent = ComputingAgent(app, config.topics)
     progress = Progress(config.kafka, config.progress_group, config.topics.control)
     schemas = None if config.registry is None else Schemas(config.registry)
-    shared = Shared(config, agent.ask, solver, Watermarks(config.kafka), progress, instruments, schemas)
+    shared = Shared(config, agent.ask, solver, Watermarks(config.kafka), progress, instruments, Urgency(), schemas)
 
     def make(partition: int, predecessor: threading.Thread | None) -> PartitionThread:
         return PartitionThread(partition, shared, predecessor)

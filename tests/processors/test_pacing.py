@@ -2,7 +2,7 @@
 
 import pytest
 
-from processors.pacing import EXPERIMENT, Pace, affordable
+from processors.pacing import EXPERIMENT, Pace, Urgency, affordable
 
 RECORD = 1e-6  # seconds
 MOST = 100_000
@@ -42,7 +42,7 @@ def test_no_batch_is_larger_than_was_asked_for_and_of_many_experiments_than_twic
 
 
 def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is() -> None:
-    pace = Pace(0.05, MOST, 0.15)
+    pace = Pace(Urgency(), 0.05, MOST, 0.15)
     looks = []
     first = [(10.0, pace.limit, 0), (11.0, 3, 9_000), (12.0, 3, 0)]
     for now, found, lag in [*first, (12.4, 0, 0), (13.0, 0, 0), (99.0, 0, 0)]:
@@ -51,13 +51,16 @@ def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is
     assert looks == [0.0, 0.01, 0.05, 0.05, 0.1, 0.2]
 
 
-def test_batches_are_shorter_for_some_seconds_after_a_command() -> None:
-    def limit(now: float) -> int:
-        pace = Pace(0.05, 10**6, 0.15)
-        pace.commands_came(10.0)
-        for _ in range(20):
-            pace.computed(now, 10_000, 1, seconds(10_000, 1), 1)
-        return pace.limit
+def test_batches_are_shorter_for_two_seconds_after_a_command_of_any_partition_and_at_once() -> None:
+    urgency = Urgency()
+    pace = Pace(urgency, 0.05, 10**6, 0.15)
 
-    assert seconds(limit(14.9), 1) == pytest.approx(0.09, rel=1e-2)
-    assert seconds(limit(15.1), 1) == pytest.approx(0.15, rel=1e-2)
+    def limit(now: float, batches: int) -> float:
+        for _ in range(batches):
+            pace.computed(now, 10_000, 1, seconds(10_000, 1), 1)
+        return seconds(pace.limit, 1)
+
+    assert limit(9.0, 20) == pytest.approx(0.15, rel=1e-3)
+    urgency.commands_came(10.0)
+    assert limit(11.9, 1) == pytest.approx(0.06, rel=1e-3)
+    assert limit(12.1, 20) == pytest.approx(0.15, rel=1e-3)
