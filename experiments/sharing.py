@@ -1,6 +1,6 @@
 """Parts of definitions and certificates are kept once: most experiments agree in most of them.
 
-Of ten thousand experiments they would else be two thirds of a worker's memory.
+They would else be two thirds of what an experiment takes in a worker's memory.
 """
 
 from functools import lru_cache

@@ -6,6 +6,8 @@ Commands must not wait behind a batch, records must not wait for many small ones
 import math
 from typing import Final
 
+from processors.config import WorkerConfig
+
 #: A touched experiment costs about as much as so many records: a row, and perhaps some points of its walk.
 EXPERIMENT: Final = 60
 
@@ -41,16 +43,15 @@ class Pace:
     `limit` is how many records the next batch may have, `look_at` when to look for them.
     """
 
-    def __init__(self, urgency: Urgency, pace_seconds: float, batch_records: int, batch_seconds: float) -> None:
-        self._urgency = urgency
-        self._pace_seconds, self._batch_records, self._batch_seconds = pace_seconds, batch_records, batch_seconds
+    def __init__(self, config: WorkerConfig, urgency: Urgency) -> None:
+        self._config, self._urgency = config, urgency
         self.limit = _FIRST_LIMIT
         self.look_at = 0.0
         self._found_at = 0.0
 
     def looked(self, now: float, found: int, lag: int) -> None:
         """Note that so many records were there, and how many are left in the log."""
-        pause = self._pace_seconds
+        pause = self._config.pace_seconds
         if found:
             self._found_at = now
         else:  # what an idle worker costs is looking
@@ -67,8 +68,8 @@ class Pace:
         if records < _TOO_FEW:
             return
         is_urgent = self._urgency.lasts(now)
-        share = self._batch_seconds * (_COMMANDS_SHARE if is_urgent else 1)
-        goal = affordable(records, touched, known, share / max(seconds, 1e-6), self._batch_records)
+        share = self._config.batch_seconds * (_COMMANDS_SHARE if is_urgent else 1)
+        goal = affordable(records, touched, known, share / max(seconds, 1e-6), self._config.batch_records)
         self.limit = max(_LEAST_LIMIT, goal if is_urgent and goal < self.limit else (self.limit + goal) // 2)
 
 

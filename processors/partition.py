@@ -98,9 +98,7 @@ class PartitionThread(threading.Thread):
         self._due: int | None = None
         self._due_is_stale = True
         self._due_checked = 0.0
-        self._pace = Pace(
-            shared.urgency, shared.config.pace_seconds, shared.config.batch_records, shared.config.batch_seconds
-        )
+        self._pace = Pace(shared.config, shared.urgency)
         self._progress_at = 0.0
         self._published = -1
 

@@ -2,10 +2,12 @@
 
 import pytest
 
+from processors.config import WorkerConfig
 from processors.pacing import EXPERIMENT, Pace, Urgency, affordable
 
 RECORD = 1e-6  # seconds
 MOST = 100_000
+CONFIG = WorkerConfig(kafka={}, partitions=4, pace_seconds=0.05, batch_records=10**6, batch_seconds=0.15)
 
 
 def seconds(records: int, touched: int) -> float:
@@ -42,7 +44,7 @@ def test_no_batch_is_larger_than_was_asked_for_and_of_many_experiments_than_twic
 
 
 def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is() -> None:
-    pace = Pace(Urgency(), 0.05, MOST, 0.15)
+    pace = Pace(CONFIG, Urgency())
     looks = []
     first = [(10.0, pace.limit, 0), (11.0, 3, 9_000), (12.0, 3, 0)]
     for now, found, lag in [*first, (12.4, 0, 0), (13.0, 0, 0), (99.0, 0, 0)]:
@@ -53,7 +55,7 @@ def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is
 
 def test_batches_are_shorter_for_two_seconds_after_a_command_of_any_partition_and_at_once() -> None:
     urgency = Urgency()
-    pace = Pace(urgency, 0.05, 10**6, 0.15)
+    pace = Pace(CONFIG, urgency)
 
     def limit(now: float, batches: int) -> float:
         for _ in range(batches):
