@@ -17,7 +17,7 @@ _TOO_FEW: Final = 50  # to learn from what they cost
 _BACKLOG: Final = 5_000
 _CATCHING_UP_SECONDS: Final = 0.01
 _QUIET_SHARE: Final = 0.1  # nobody watches a tenth of a silence
-_MOST_PAUSES: Final = 4
+_MOST_PAUSES: Final = 8
 _COMMANDS_SECONDS: Final = 2.0
 _COMMANDS_SHARE: Final = 0.4
 

@@ -50,7 +50,7 @@ def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is
     for now, found, lag in [*first, (12.4, 0, 0), (13.0, 0, 0), (99.0, 0, 0)]:
         pace.looked(now, found, lag)
         looks.append(round(pace.look_at - now, 6))
-    assert looks == [0.0, 0.01, 0.05, 0.05, 0.1, 0.2]
+    assert looks == [0.0, 0.01, 0.05, 0.05, 0.1, 0.4]
 
 
 def test_batches_are_shorter_for_two_seconds_after_a_command_of_any_partition_and_at_once() -> None:
