@@ -51,6 +51,15 @@ class _Answer(NamedTuple):
     high: int
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that tells whether it was stopped in the middle of something, which its sockets do not show."""
+
+    @property
+    def is_busy(self) -> bool:
+        """Return whether something waits to be called."""
+        return bool(self._ready)  # type: ignore[attr-defined]  # of asyncio's base class
+
+
 class BatchReader:
     """A client that fetches one partition of an input, from a given position on or from its beginning.
 
@@ -71,7 +80,7 @@ class BatchReader:
         self.chain = Chain(name, position, NO_RECORDS)
         self._high = position
         self._selector = selectors.DefaultSelector()
-        self._loop = asyncio.SelectorEventLoop(self._selector)
+        self._loop = _Loop(self._selector)
         self._client = self._run(_connected(kafka, part.topic))
         self._fetching: asyncio.Task[_Answer] | None = None
         self._turned_at = 0.0
@@ -139,7 +148,8 @@ class BatchReader:
     def _has_work(self) -> bool:
         """Return whether the loop has to turn: an idle partition looks at its socket, which costs next to nothing."""
         patience = _BACK_OFF_SECONDS if self._is_backing_off else _TIMERS_SECONDS
-        return time.monotonic() >= self._turned_at + patience or bool(self._selector.select(0))
+        is_due = self._loop.is_busy or time.monotonic() >= self._turned_at + patience
+        return is_due or bool(self._selector.select(0))
 
     def _turn(self, fetching: "asyncio.Task[_Answer]", seconds: float) -> None:
         """Let the loop wait for an answer; in no time, one that has arrived is still handed on in a few rounds."""
