@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # public, not in its __all__
 
-from processors import clients
+from processors import batches, clients
 from processors.batches import BatchReader
 from processors.inputs import delivered
 from tests.processors.installation import until
@@ -104,6 +104,21 @@ def test_batches_hold_what_is_read_one_by_one_from_any_position(
         reader.close()
         assert rows == [row for row in everything if row[0] >= (position or 0)]
         assert all(one[1] == other[0] for one, other in pairwise([(0, position or 0), *links]))
+
+
+@pytest.mark.stack
+def test_an_answer_that_needs_many_rounds_of_the_loop_is_handed_on_by_looking_again_not_by_a_timer(
+    kafka: str, part: TopicPartition, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader = BatchReader({"bootstrap.servers": kafka}, consumer, part, "observations", None)
+    reader.read(10)  # asks the broker, which has nothing yet
+    monkeypatch.setattr(batches, "_ROUNDS", 1)
+    monkeypatch.setattr(batches, "_TIMERS_SECONDS", 3600.0)
+    produced(kafka, part.topic, random.Random(0))
+    _, end = consumer.get_watermark_offsets(part)
+    rows, _ = in_batches(reader, end, 1000)
+    reader.close()
+    assert len(rows) == end
 
 
 @pytest.mark.stack
