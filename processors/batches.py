@@ -37,7 +37,6 @@ _MOST_BYTES: Final = 2 * 1024 * 1024
 _BACK_OFF_SECONDS: Final = 0.1
 _PATIENCE_SECONDS: Final = 20.0
 _REFRESH_SECONDS: Final = 60.0
-_TIMERS_SECONDS: Final = 1.0
 _ROUNDS: Final = 12
 _MORE_SECONDS: Final = 0.02  # more is known to come
 _SINCE_SECONDS: Final = 0.005
@@ -52,12 +51,15 @@ class _Answer(NamedTuple):
 
 
 class _Loop(asyncio.SelectorEventLoop):
-    """A loop that tells whether it was stopped in the middle of something, which its sockets do not show."""
+    """A loop that tells what its sockets do not show: it was stopped in the middle of something, or a timer is due."""
+
+    _ready: Sequence[asyncio.Handle]  # both are of asyncio's base class
+    _scheduled: Sequence[asyncio.TimerHandle]
 
     @property
-    def is_busy(self) -> bool:
+    def is_due(self) -> bool:
         """Return whether something waits to be called."""
-        return bool(self._ready)  # type: ignore[attr-defined]  # of asyncio's base class
+        return bool(self._ready or (self._scheduled and self._scheduled[0].when() <= self.time()))
 
 
 class BatchReader:
@@ -83,8 +85,6 @@ class BatchReader:
         self._loop = _Loop(self._selector)
         self._client = self._run(_connected(kafka, part.topic))
         self._fetching: asyncio.Task[_Answer] | None = None
-        self._turned_at = 0.0
-        self._is_backing_off = False
 
     def read(self, limit: int) -> None:
         """Take in what has arrived, until at least `limit` records wait or nothing more is there.
@@ -147,13 +147,10 @@ class BatchReader:
 
     def _has_work(self) -> bool:
         """Return whether the loop has to turn: an idle partition looks at its socket, which costs next to nothing."""
-        patience = _BACK_OFF_SECONDS if self._is_backing_off else _TIMERS_SECONDS
-        is_due = self._loop.is_busy or time.monotonic() >= self._turned_at + patience
-        return is_due or bool(self._selector.select(0))
+        return self._loop.is_due or bool(self._selector.select(0))
 
     def _turn(self, fetching: "asyncio.Task[_Answer]", seconds: float) -> None:
         """Let the loop wait for an answer; in no time, one that has arrived is still handed on in a few rounds."""
-        self._turned_at = time.monotonic()
         if seconds:
             self._run(asyncio.wait((fetching,), timeout=seconds))
         for _ in range(_ROUNDS):
@@ -189,11 +186,9 @@ class BatchReader:
                         return _Answer(data or b"", aborted or (), high)
                     if code not in TRANSIENT and error is not UnknownTopicOrPartitionError:
                         raise error(f"{part.topic} partition {part.partition} at {position}")
-            self._is_backing_off = True
             await asyncio.sleep(_BACK_OFF_SECONDS)
             async with asyncio.timeout(_REFRESH_SECONDS):  # a client that cannot even fail ends the worker
                 await self._client.force_metadata_update()
-            self._is_backing_off = False
 
 
 async def _connected(kafka: Mapping[str, str], topic: str) -> AIOKafkaClient:

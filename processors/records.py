@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol, overload
 
 import numpy as np
 
-from schemas.packed import PADDING, Ints, Packed
+from schemas.packed import PADDING, Ints, Packed, packed
 
 Headers = list[tuple[str, bytes | None]]
 
@@ -96,20 +96,10 @@ def in_columns(records: Sequence[Delivered]) -> Records:
     """Return records, each of which is an object, in columns."""
     size = len(records)
     offset, timestamp = (np.fromiter(map(attrgetter(it), records), np.int64, size) for it in ("offset", "timestamp"))
-    texts = [text for record in records for text in (record.key, record.value)]
-    sizes = np.array([-1 if text is None else len(text) for text in texts], np.int64).reshape(size, 2)
-    ends = np.cumsum(np.maximum(sizes, 0)).reshape(size, 2)
-    at = ends - np.maximum(sizes, 0)
+    data, at, sizes = packed([text for record in records for text in (record.key, record.value)])
     headers = [list(record.headers) for record in records]
     return Records(
-        b"".join([*filter(None, texts), PADDING]),
-        offset,
-        timestamp,
-        at[:, 0],
-        sizes[:, 0],
-        at[:, 1],
-        sizes[:, 1],
-        headers if any(headers) else None,
+        data, offset, timestamp, at[::2], sizes[::2], at[1::2], sizes[1::2], headers if any(headers) else None
     )
 
 

@@ -3,7 +3,6 @@
 What is not plain in every respect, above all records with headers, is read by aiokafka, record by record; both agree.
 """
 
-import struct
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -11,17 +10,14 @@ import numpy as np
 from aiokafka import codec
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
+from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from processors.records import NO_RECORDS, Records, in_columns
 from schemas.packed import PADDING, Block
 
-#: Of a batch of version 2: base offset, length, leader epoch, magic, CRC, attributes, last offset delta, first and
-#: largest timestamp, producer id and epoch, base sequence, number of records.
-_HEADER: Final = struct.Struct(">qiibIhiqqqhii")
-_VERSION: Final = 2
-_COMPRESSION: Final = 0x07
-_LOG_APPEND_TIME: Final = 0x08
+_HEADER_BYTES: Final = 61  # the number of records is the last four of them
+_CREATE_TIME: Final = 0
 _UNPACK: Final[dict[int, Callable[[bytes], Any]]] = {
     0: bytes,
     1: codec.gzip_decode,
@@ -54,7 +50,7 @@ def unpacked(data: bytes, aborted: Sequence[tuple[int, int]], position: int) -> 
     CorruptRecordException
         If a batch is not what was written.
     """
-    committed, sections, begin, wanted = [], [], 0, position
+    committed, begin, wanted = [], 0, position
     beginning = sorted(aborted, key=lambda it: it[1], reverse=True)
     failing: set[int] = set()
     batches = MemoryRecords(data)
@@ -69,24 +65,23 @@ def unpacked(data: bytes, aborted: Sequence[tuple[int, int]], position: int) -> 
             if ControlRecord.parse(next(batch).key) == ABORT_MARKER:
                 failing.discard(batch.producer_id)
         elif not (batch.is_transactional and batch.producer_id in failing):
-            committed.append(batch)
-            sections.append(data[begin:end])
+            committed.append((batch, data[begin:end]))
         position, begin = batch.next_offset, end
-    records = _plain([_section(it) for it in sections])
+    records = _plain([_section(*it) for it in committed])
     if records is None:
-        records = in_columns([record for batch in committed for record in batch])
+        records = in_columns([record for batch, _ in committed for record in batch])
     # a batch is sent whole, though the position may be inside
     return records[int(np.searchsorted(records.offset, wanted)) :], position
 
 
-def _section(batch: bytes) -> _Section:
-    offset, _, _, magic, _, attributes, _, first, largest, _, _, _, count = _HEADER.unpack_from(batch)
-    if magic != _VERSION:
+def _section(batch: Any, data: bytes) -> _Section:
+    """Return the records of a batch, less than none of one of an older version, which is not plain."""
+    if not isinstance(batch, DefaultRecordBatch):
         return _Section(b"", -1, 0, 0, has_own_times=False)
-    data = bytes(_UNPACK[attributes & _COMPRESSION](batch[_HEADER.size :]))
-    if attributes & _LOG_APPEND_TIME:
-        return _Section(data, count, offset, largest, has_own_times=False)
-    return _Section(data, count, offset, first, has_own_times=True)
+    unpack, records = _UNPACK[batch.compression_type], int.from_bytes(data[_HEADER_BYTES - 4 : _HEADER_BYTES], "big")
+    has_own_times = batch.timestamp_type == _CREATE_TIME
+    timestamp = batch.first_timestamp if has_own_times else batch.max_timestamp
+    return _Section(bytes(unpack(data[_HEADER_BYTES:])), records, batch.base_offset, timestamp, has_own_times)
 
 
 def _plain(sections: Sequence[_Section]) -> Records | None:

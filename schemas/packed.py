@@ -51,10 +51,9 @@ class Packed(NamedTuple):
 
 def packed(texts: Sequence[bytes | None]) -> Packed:
     """Return strings one behind the other in a buffer of their own."""
-    present = [text or b"" for text in texts] if None in texts else texts
-    filled = np.fromiter(map(len, present), np.int64, len(present))  # type: ignore[arg-type]  # none is None
-    size = np.array([-1 if text is None else len(text) for text in texts], np.int64) if present is not texts else filled
-    return Packed(b"".join([*present, PADDING]), np.cumsum(filled) - filled, size)  # type: ignore[list-item]  # same
+    size = np.array([-1 if text is None else len(text) for text in texts], np.int64)
+    filled = np.maximum(size, 0)
+    return Packed(b"".join([*filter(None, texts), PADDING]), np.cumsum(filled) - filled, size)
 
 
 class Block:

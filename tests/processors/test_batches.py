@@ -113,7 +113,6 @@ def test_an_answer_that_needs_many_rounds_of_the_loop_is_handed_on_by_looking_ag
     reader = BatchReader({"bootstrap.servers": kafka}, consumer, part, "observations", None)
     reader.read(10)  # asks the broker, which has nothing yet
     monkeypatch.setattr(batches, "_ROUNDS", 1)
-    monkeypatch.setattr(batches, "_TIMERS_SECONDS", 3600.0)
     produced(kafka, part.topic, random.Random(0))
     _, end = consumer.get_watermark_offsets(part)
     rows, _ = in_batches(reader, end, 1000)
