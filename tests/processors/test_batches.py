@@ -24,7 +24,8 @@ Row = tuple[int, int, bytes | None, bytes | None, list[tuple[str, bytes | None]]
 def part(kafka: str) -> TopicPartition:
     name = f"batches-{uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": kafka})
-    admin.create_topics([NewTopic(name, 1, 1)])[name].result()
+    # the records below are of long ago: the broker would delete them whenever it looks for what is too old
+    admin.create_topics([NewTopic(name, 1, 1, config={"retention.ms": "-1"})])[name].result()
     return TopicPartition(name, 0)
 
 
