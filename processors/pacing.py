@@ -17,7 +17,7 @@ _TOO_FEW: Final = 50  # to learn from what they cost
 _BACKLOG: Final = 5_000
 _CATCHING_UP_SECONDS: Final = 0.01
 _QUIET_SHARE: Final = 0.1  # nobody watches a tenth of a silence
-_MOST_PAUSES: Final = 8
+_LONGEST_SECONDS: Final = 0.4  # a worker that is told to end does so between two looks
 _COMMANDS_SECONDS: Final = 2.0
 _COMMANDS_SHARE: Final = 0.4
 
@@ -55,7 +55,7 @@ class Pace:
         if found:
             self._found_at = now
         else:  # what an idle worker costs is looking
-            pause = min(_MOST_PAUSES * pause, max(pause, _QUIET_SHARE * (now - self._found_at)))
+            pause = max(pause, min(_LONGEST_SECONDS, _QUIET_SHARE * (now - self._found_at)))
         if found == self.limit:
             pause = 0.0
         elif lag > _BACKLOG:

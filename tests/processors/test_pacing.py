@@ -1,5 +1,7 @@
 """Batches are as large as their share of time allows, whatever they touch, and looked for no more often than needed."""
 
+from dataclasses import replace
+
 import pytest
 
 from processors.config import WorkerConfig
@@ -51,6 +53,12 @@ def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is
         pace.looked(now, found, lag)
         looks.append(round(pace.look_at - now, 6))
     assert looks == [0.0, 0.01, 0.05, 0.05, 0.1, 0.4]
+
+
+def test_a_slow_pace_is_not_slowed_down_by_silence() -> None:
+    pace = Pace(replace(CONFIG, pace_seconds=1.0), Urgency())
+    pace.looked(99.0, 0, 0)
+    assert pace.look_at == 100.0
 
 
 def test_batches_are_shorter_for_two_seconds_after_a_command_of_any_partition_and_at_once() -> None:
