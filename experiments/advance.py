@@ -20,6 +20,7 @@ from experiments.batch import (
     Forwarded,
     Ints,
     ObservationBatch,
+    Point,
     QueueBatch,
     Rejected,
     Result,
@@ -36,6 +37,7 @@ from schemas.partitions import partition_of
 
 #: From so many records on, folding quiet experiments at once pays.
 _MANY = 8
+_SHORT = 2**16
 
 
 def advance(memory: Memory, batch: Batch) -> tuple[Memory, Emissions]:
@@ -79,7 +81,7 @@ def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emis
     results = np.full(len(batch.offset), Result.REJECTED, np.int8)
     control: list[events.Lifecycle] = []
     queues: list[events.QueueEvent] = []
-    walks: list[events.WalkPoint] = []
+    walks: list[Point] = []
     rejected = list(batch.undecodable)
     forwarded: list[Forwarded] = []
     cold: list[str] = []
@@ -131,8 +133,11 @@ def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emis
 
 def _by_experiment(batch: ObservationBatch) -> tuple[Ints, Ints]:
     """Return the rows experiment by experiment, in log order each, and where the rows of each code begin and end."""
-    sizes = np.bincount(batch.experiment, minlength=len(batch.experiment_ids))
-    return np.argsort(batch.experiment, kind="stable"), np.concatenate(([0], np.cumsum(sizes)))
+    codes, number = batch.experiment, len(batch.experiment_ids)
+    bounds = np.concatenate(([0], np.cumsum(np.bincount(codes, minlength=number))))
+    if number <= _SHORT:
+        codes = codes.astype(np.uint16)  # numbers of two bytes are sorted by their digits, several times faster
+    return np.argsort(codes, kind="stable"), bounds
 
 
 def _counts(results: np.ndarray[tuple[int], np.dtype[np.int8]], undecodable: int) -> dict[str, int]:

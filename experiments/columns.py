@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 
 from experiments.batch import (
-    NONE,
     ArchiveBatch,
     CommandBatch,
     ControlBatch,
@@ -27,9 +26,9 @@ from experiments.planning import Refusal, Solution
 from experiments.texts import shown
 from schemas import codecs, columnar, events
 from schemas.packed import Packed, packed
+from schemas.plain_json import read_json
 from schemas.topics import MAX_VALUE_BYTES
 
-_ARM = {None: NONE, "a": 0, "b": 1}
 _COMMAND_NAMES = tuple(str(kind.__struct_config__.tag) for kind in events.COMMANDS)
 _FACT_NAMES = ("reply", *(kind.__struct_config__.tag for kind in events.LIFECYCLE))
 
@@ -85,8 +84,9 @@ def observation_batch(
     read = columnar.read_avro(raw.values)
     undecodable: list[Rejected] = []
     if len(read.rows) < len(raw.offset):
-        left = np.setdiff1d(np.arange(len(raw.offset)), read.rows, assume_unique=True)
-        read = columnar.merged(read, _one_by_one(raw, left, registry, undecodable))
+        read = columnar.merged(read, read_json(raw.values, _left(raw, read)))
+    if len(read.rows) < len(raw.offset):
+        read = columnar.merged(read, _one_by_one(raw, _left(raw, read), registry, undecodable))
     keys = raw.keys if len(read.rows) == len(raw.offset) else raw.keys.rows(read.rows)
     good = columnar.are_keys(keys, read.experiment, read.experiment_ids)
     if not good.all():
@@ -115,6 +115,11 @@ def observation_batch(
         sequence=read.sequence,
         undecodable=tuple(sorted(undecodable, key=lambda it: it.offset)),
     )
+
+
+def _left(raw: RawColumns, read: columnar.Columns) -> Ints:
+    """Return the rows that were not read."""
+    return np.setdiff1d(np.arange(len(raw.offset)), read.rows, assume_unique=True)
 
 
 def _in_columns(records: Sequence[RawRecord]) -> RawColumns:
@@ -149,20 +154,7 @@ def _one_by_one(
             undecodable.append(Rejected(record.offset, error.reason, shown(str(error), _MESSAGE)))
         else:
             kept.append(row)
-    experiments: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    return columnar.Columns(
-        rows=_ints(kept),
-        experiment=_ints(experiments.setdefault(it.experiment_id, len(experiments)) for it in read),
-        experiment_ids=list(experiments),
-        values=np.array([value for it in read for value in it.values], np.float64),
-        lengths=_ints(len(it.values) for it in read),
-        arm=_ints(_ARM[it.arm] for it in read),
-        observed_at=_ints(NONE if it.observed_at is None else it.observed_at for it in read),
-        source=_ints(NONE if it.source is None else sources.setdefault(it.source, len(sources)) for it in read),
-        source_names=list(sources),
-        sequence=_ints(NONE if it.sequence is None else it.sequence for it in read),
-    )
+    return columnar.of_events(_ints(kept), read)
 
 
 def _too_large(record: RawRecord) -> Rejected | None:

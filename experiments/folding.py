@@ -12,7 +12,7 @@ from immutables import Map
 
 import sprt
 from experiments import endings, facts, points
-from experiments.batch import FUTURE_TOLERANCE, NONE, Ints, ObservationBatch, Rejected, Result, Results, gather
+from experiments.batch import FUTURE_TOLERANCE, NONE, Ints, ObservationBatch, Point, Rejected, Result, Results, gather
 from experiments.facts import Moment
 from experiments.memory import Experiment, Share
 from experiments.sequences import MAX_SOURCES, Seen, Verdict, first, see, see_run
@@ -30,7 +30,7 @@ class Folded:
     experiment: Experiment
     results: Results
     rejected: tuple[Rejected, ...] = ()
-    walks: tuple[events.WalkPoint, ...] = ()
+    walks: tuple[Point, ...] = ()
     control: tuple[events.Lifecycle, ...] = ()
 
 

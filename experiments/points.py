@@ -11,10 +11,8 @@ import numpy as np
 
 import sprt
 from experiments import shares
-from experiments.batch import Ints, ObservationBatch, gather
+from experiments.batch import Ints, ObservationBatch, Point, gather
 from experiments.memory import Experiment, Hot
-from experiments.times import moment
-from schemas import events
 
 EACH_UP_TO = 100
 GROWTH = 1.02
@@ -37,7 +35,7 @@ class Walked:
     """The hot part after the records, the points on the way, and where the run ended, if it did."""
 
     hot: Hot
-    points: tuple[events.WalkPoint, ...] = ()
+    points: tuple[Point, ...] = ()
     stopped: Stopped | None = None
 
 
@@ -102,9 +100,9 @@ def _due(hot: Hot, ends: Ints, latest: Ints, timestamps: Ints) -> list[int]:
         due.append(int(ends[row]))
 
 
-def _point(experiment: Experiment, hot: Hot, offset: int, at: int) -> events.WalkPoint:
+def _point(experiment: Experiment, hot: Hot, offset: int, at: int) -> Point:
     state = hot.statistic
-    return events.WalkPoint(
+    return Point(
         experiment_id=experiment.cold.experiment_id,
         run=hot.run,
         n=state.n,
@@ -112,5 +110,5 @@ def _point(experiment: Experiment, hot: Hot, offset: int, at: int) -> events.Wal
         p_value=state.p_value,
         total=hot.total,
         offset=offset,
-        at=moment(at),
+        at=at,
     )

@@ -16,12 +16,11 @@ from immutables import Map
 
 import sprt
 from experiments import points, shares
-from experiments.batch import FUTURE_TOLERANCE, NONE, Floats, Ints, ObservationBatch
+from experiments.batch import FUTURE_TOLERANCE, NONE, Floats, Ints, ObservationBatch, Point
 from experiments.groups import Groups, Growing, grouped
 from experiments.memory import Experiment, Hot, Share, State
 from experiments.sequences import MAX_SOURCES, Seen
-from experiments.times import micros, moment
-from schemas import events
+from experiments.times import micros
 from sprt.families.base import ExponentialFamily
 
 Bools = npt.NDArray[np.bool_]
@@ -36,7 +35,7 @@ class Quiet(NamedTuple):
     """One experiment after the batch, and the points of its walk that are published."""
 
     experiment: Experiment
-    walks: list[events.WalkPoint]
+    walks: list[Point]
 
 
 class _Walks(NamedTuple):
@@ -63,14 +62,6 @@ class _Own(NamedTuple):
     added: int
     llr: float
     highest: float
-    at: int
-
-
-class _Published(NamedTuple):
-    """The points of one experiment that are due, and n and time at the last of them."""
-
-    walks: list[events.WalkPoint]
-    n: int
     at: int
 
 
@@ -103,7 +94,7 @@ def fold_quiet(
     published = _published(groups, batch, walks, *_due(groups, quiet))
     made: dict[int, Quiet] = {}
     for g, own in zip(quiet, _owns(groups, quiet, batch, walks), strict=True):
-        if (after := _counted(batch, walks, own, published.get(g))) is not None:
+        if (after := _counted(batch, walks, own, published.get(g, []))) is not None:
             made[groups.codes[g]] = after
     return made
 
@@ -223,7 +214,9 @@ def _due(groups: Groups, quiet: list[int]) -> tuple[Ints, Ints]:
     return of[order], behind[order]
 
 
-def _published(groups: Groups, batch: ObservationBatch, walks: _Walks, of: Ints, behind: Ints) -> dict[int, _Published]:
+def _published(
+    groups: Groups, batch: ObservationBatch, walks: _Walks, of: Ints, behind: Ints
+) -> dict[int, list[Point]]:
     """Return the points that are due, by experiment."""
     if not len(of):
         return {}
@@ -240,25 +233,15 @@ def _published(groups: Groups, batch: ObservationBatch, walks: _Walks, of: Ints,
         batch.offset[groups.rows[places]],
         groups.timestamp[places],
     )
-    made: dict[int, _Published] = {}
-    most = 0.0
+    made: dict[int, list[Point]] = {}
+    current = -1
     for g, more, llr, added, own_most, offset, at in zip(of.tolist(), *(it.tolist() for it in columns), strict=True):
-        experiment, before = groups.experiments[g], made.get(g)
-        hot = experiment.hot
-        most = max(hot.statistic.max_llr if before is None else most, own_most)
-        walk = [] if before is None else before.walks
-        point = events.WalkPoint(
-            experiment_id=experiment.cold.experiment_id,
-            run=hot.run,
-            n=hot.statistic.n + more,
-            llr=llr,
-            p_value=math.exp(-most),
-            total=hot.total + added,
-            offset=offset,
-            at=moment(at),
-        )
-        walk.append(point)
-        made[g] = _Published(walk, hot.observations + more, at)
+        if g != current:  # all points of an experiment follow one another
+            current, made[g] = g, (own := [])
+            experiment_id, hot = groups.experiments[g].cold.experiment_id, groups.experiments[g].hot
+            run, begun, total, most = hot.run, hot.statistic.n, hot.total, hot.statistic.max_llr
+        most = max(most, own_most)
+        own.append(Point(experiment_id, run, begun + more, llr, math.exp(-most), total + added, offset, at))
     return made
 
 
@@ -282,7 +265,7 @@ def _owns(groups: Groups, quiet: list[int], batch: ObservationBatch, walks: _Wal
         yield _Own(groups.experiments[number], *numbers)
 
 
-def _counted(batch: ObservationBatch, walks: _Walks, own: _Own, published: _Published | None) -> Quiet | None:
+def _counted(batch: ObservationBatch, walks: _Walks, own: _Own, published: list[Point]) -> Quiet | None:
     """Return an experiment after its records, None if its source does not simply go on."""
     experiment = own.experiment
     hot, state = experiment.hot, experiment.hot.statistic
@@ -313,13 +296,13 @@ def _counted(batch: ObservationBatch, walks: _Walks, own: _Own, published: _Publ
         hot.earlier,
         sources,
         own.at,
-        hot.last_point_at if published is None else published.at,
-        hot.last_point_n if published is None else published.n,
+        published[-1].at if published else hot.last_point_at,
+        n + published[-1].n - state.n if published else hot.last_point_n,
         parts,
         marks,
     )
     made = Experiment(experiment.cold, counted, experiment.design)
-    return Quiet(made, [] if published is None else published.walks)
+    return Quiet(made, published)
 
 
 def _seen(sources: Map[str, Seen], name: str, sequence: int, records: int) -> Seen | None:

@@ -6,7 +6,7 @@ import json
 def shown(text: str, limit: int) -> str:
     """Return the text with unprintable characters escaped, cut to at most `limit` bytes of ASCII JSON."""
     begun = text[:limit]
-    plain = "".join(letter if letter.isprintable() or letter == "\n" else _escaped(letter) for letter in begun)
+    plain = begun if begun.isprintable() else "".join(map(_printable, begun))
     if len(begun) == len(text) and _size(plain) <= limit:
         return plain
     while plain and _size(plain + "…") > limit:
@@ -14,7 +14,9 @@ def shown(text: str, limit: int) -> str:
     return plain + "…"
 
 
-def _escaped(letter: str) -> str:
+def _printable(letter: str) -> str:
+    if letter.isprintable() or letter == "\n":
+        return letter
     return letter.encode("unicode_escape", "surrogatepass").decode()
 
 

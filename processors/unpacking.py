@@ -14,12 +14,13 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from processors.records import NO_RECORDS, Records, in_columns
-from schemas.packed import PADDING, Block
+from schemas import codecs, events
+from schemas.packed import PADDING, Block, Ints
 
 _HEADER_BYTES: Final = 61  # the number of records is the last four of them
 _CREATE_TIME: Final = 0
-_UNPACK: Final[dict[int, Callable[[bytes], Any]]] = {
-    0: bytes,
+_UNPACK: Final[dict[int, Callable[[Any], Any]]] = {
+    0: memoryview,
     1: codec.gzip_decode,
     2: codec.snappy_decode,
     3: codec.lz4_decode,
@@ -27,10 +28,14 @@ _UNPACK: Final[dict[int, Callable[[bytes], Any]]] = {
 }
 
 
+#: What an observation in plain Avro begins with.
+_MARK: Final = codecs.header(events.Observation)[:8]
+
+
 class _Section(NamedTuple):
     """The records of a batch, uncompressed, and what their offsets and timestamps count from."""
 
-    data: bytes
+    data: Any
     records: int
     offset: int
     timestamp: int
@@ -81,25 +86,64 @@ def _section(batch: Any, data: bytes) -> _Section:
     unpack, records = _UNPACK[batch.compression_type], int.from_bytes(data[_HEADER_BYTES - 4 : _HEADER_BYTES], "big")
     has_own_times = batch.timestamp_type == _CREATE_TIME
     timestamp = batch.first_timestamp if has_own_times else batch.max_timestamp
-    return _Section(bytes(unpack(data[_HEADER_BYTES:])), records, batch.base_offset, timestamp, has_own_times)
+    return _Section(unpack(memoryview(data)[_HEADER_BYTES:]), records, batch.base_offset, timestamp, has_own_times)
 
 
 def _plain(sections: Sequence[_Section]) -> Records | None:
     """Return the records in columns, None if any of them is not plain."""
     if not sections:
         return NO_RECORDS
-    begins: list[int] = []
-    begin = 0
-    for section in sections:
-        if not _find(begins, section, begin):
-            return None
-        begin += len(section.data)
+    if any(it.records < 0 for it in sections):
+        return None
     data = b"".join([*(it.data for it in sections), PADDING])
+    for find in (_by_their_marks, _one_by_one):
+        begins = find(data, sum(it.records for it in sections))
+        if begins is not None and (records := _read(data, begins, sections)) is not None:
+            return records
+    return None
+
+
+def _by_their_marks(data: bytes, records: int) -> Ints | None:
+    """Return where each record should begin if all have marks: behind the value before, whose size lies before it."""
+    block = Block(data)
+    marks = np.flatnonzero(block.bytes[: -len(PADDING)] == _MARK[0])
+    marks = marks[block.words[marks] == np.frombuffer(_MARK, "<u8")[0]]
+    if len(marks) != records:
+        return None
+    last, first = (block.bytes[marks - before].astype(np.int64) for before in (1, 2))
+    size = np.where(first < 128, last, (first & 127) | (last << 7)) >> 1  # of one or two bytes behind a letter
+    return np.append(0, block.behind(marks, size + 1)[:-1])  # one byte says that there are no headers
+
+
+def _one_by_one(data: bytes, records: int) -> Ints | None:
+    """Return where each record begins, each size leading to the next one; None if one of them is large."""
+    begins: list[int] = []
+    at, add = 0, begins.append
+    try:
+        for _ in range(records):
+            add(at)
+            first = data[at]
+            if first < 128:
+                at += 1 + (first >> 1)
+            elif (second := data[at + 1]) < 128:
+                at += 2 + ((first & 127 | second << 7) >> 1)
+            elif (third := data[at + 2]) < 128:
+                at += 3 + ((first & 127 | (second & 127) << 7 | third << 14) >> 1)
+            else:
+                return None
+    except IndexError:
+        return None
+    return np.array(begins, np.int64)
+
+
+def _read(data: bytes, begins: Ints, sections: Sequence[_Section]) -> Records | None:
+    """Return the records, None unless each fills the bytes up to the next one, and those of a section its bytes."""
     block, counts = Block(data), [it.records for it in sections]
-    at = np.array(begins, np.int64)
-    ends = np.append(at[1:], begin)
-    length, at, fits = block.varints(at)
-    good = fits & (at + length == ends)
+    edges = np.append(begins, len(data) - len(PADDING))
+    if (edges[np.cumsum(counts)] != np.cumsum([len(it.data) for it in sections])).any():
+        return None
+    length, at, fits = block.varints(begins)
+    good = fits & (at + length == edges[1:])
     timestamp, at, fits = block.varints(block.behind(at, 1))  # behind the attributes
     good &= fits
     offset, at, fits = block.varints(at)
@@ -109,7 +153,7 @@ def _plain(sections: Sequence[_Section]) -> Records | None:
     value_size, value_at, fits = block.varints(block.behind(key_at, np.maximum(key_size, 0)))
     good &= fits & (value_size >= -1)
     at = block.behind(value_at, np.maximum(value_size, 0))
-    good &= (block.bytes[at] == 0) & (at + 1 == ends)  # no headers
+    good &= (block.bytes[at] == 0) & (at + 1 == edges[1:])  # no headers
     if not good.all():
         return None
     timestamp[~np.repeat([it.has_own_times for it in sections], counts)] = 0
@@ -122,23 +166,3 @@ def _plain(sections: Sequence[_Section]) -> Records | None:
         value_at,
         value_size,
     )
-
-
-def _find(begins: list[int], section: _Section, shift: int) -> bool:
-    """Note where each record of the section begins; False if they do not fill it."""
-    data, at, add = section.data, 0, begins.append
-    try:
-        for _ in range(section.records):
-            add(shift + at)
-            first = data[at]
-            if first < 128:
-                at += 1 + (first >> 1)
-            elif (second := data[at + 1]) < 128:
-                at += 2 + ((first & 127 | second << 7) >> 1)
-            elif (third := data[at + 2]) < 128:
-                at += 3 + ((first & 127 | (second & 127) << 7 | third << 14) >> 1)
-            else:
-                return False
-    except IndexError:
-        return False
-    return section.records >= 0 and at == len(data)

@@ -6,17 +6,20 @@ alone by `schemas.codecs`, whose word is final; for what is read here both agree
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple
+from itertools import chain
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas import codecs, events
-from schemas.packed import Block, Ints, Packed, are_same, packed
+from schemas.packed import Block, Ints, Packed
 from schemas.topics import MAX_VALUE_BYTES
 
 #: No value in an integer column.
 NONE: Final = -1
+
+_ARMS: Final = {None: NONE, "a": 0, "b": 1}
 
 _SHORTEST: Final = 26  # header, an id of one letter, one value, four absent fields
 
@@ -52,6 +55,44 @@ class Columns(NamedTuple):
             source_names=names,
             **{name: getattr(self, name)[good] for name in fields},
         )
+
+
+class Given(Protocol):
+    """The fields of an observation."""
+
+    @property
+    def experiment_id(self) -> str: ...  # noqa: D102  named in `events.Observation`
+    @property
+    def values(self) -> Sequence[float]: ...  # noqa: D102  same
+    @property
+    def arm(self) -> str | None: ...  # noqa: D102  same
+    @property
+    def observed_at(self) -> int | None: ...  # noqa: D102  same
+    @property
+    def source(self) -> str | None: ...  # noqa: D102  same
+    @property
+    def sequence(self) -> int | None: ...  # noqa: D102  same
+
+
+def of_events(rows: Ints, read: Sequence[Given]) -> Columns:
+    """Return observations that were read alone; `rows` says which of the given values they are."""
+    experiments: dict[str, int] = {}
+    sources: dict[str, int] = {}
+    size = len(read)
+    return Columns(
+        rows=rows,
+        experiment=np.fromiter([experiments.setdefault(it.experiment_id, len(experiments)) for it in read], np.int64),
+        experiment_ids=list(experiments),
+        values=np.fromiter(chain.from_iterable([it.values for it in read]), np.float64),
+        lengths=np.fromiter([len(it.values) for it in read], np.int64, size),
+        arm=np.fromiter([_ARMS[it.arm] for it in read], np.int64, size),
+        observed_at=np.fromiter([NONE if it.observed_at is None else it.observed_at for it in read], np.int64, size),
+        source=np.fromiter(
+            [NONE if it.source is None else sources.setdefault(it.source, len(sources)) for it in read], np.int64, size
+        ),
+        source_names=list(sources),
+        sequence=np.fromiter([NONE if it.sequence is None else it.sequence for it in read], np.int64, size),
+    )
 
 
 def merged(one: Columns, other: Columns) -> Columns:
@@ -99,7 +140,7 @@ def renumbered(codes: Ints, names: Sequence[str]) -> tuple[Ints, list[str]]:
 
 def are_keys(keys: Packed, codes: Ints, names: Sequence[str]) -> npt.NDArray[np.bool_]:
     """Return for each record whether its key is the name with its code, or absent."""
-    return are_same(keys, packed([name.encode() for name in names]).rows(codes)) | (keys.size < 0)
+    return keys.are(codes, [name.encode() for name in names]) | (keys.size < 0)
 
 
 def read_avro(values: Packed) -> Columns:
@@ -142,10 +183,10 @@ def read_avro(values: Packed) -> Columns:
         )
         arm, observed_at, sequence = arm[kept], observed_at[kept], sequence[kept]
         source_at, source_size = source_at[kept], source_size[kept]
-    experiment, ids = block.texts(id_at, id_size)
+    experiment, ids = Packed(values.data, id_at, id_size).indexed()
     source = np.full(len(rows), NONE, np.int64)
     named = np.flatnonzero(source_size >= 0)
-    source[named], names = block.texts(source_at[named], source_size[named])
+    source[named], names = Packed(values.data, source_at, source_size).rows(named).indexed()
     columns = Columns(
         rows=rows,
         experiment=experiment,

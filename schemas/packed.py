@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -19,16 +20,15 @@ Words = npt.NDArray[np.uint64]
 #: What a buffer ends with, so that words can be read at the end of its last string.
 PADDING: Final = bytes(64)
 
+_TOP_BIT: Final = 0x80
 _TOP_BITS: Final = np.uint64(0x8080808080808080)
 _ONE: Final = np.uint64(1)
 _HALF_TOP_BITS: Final = np.uint32(0x80808080)
 _HALF_ONE: Final = np.uint32(1)
-#: By how many bytes of a word count: those bytes, as the lowest of the word.
-_LOWEST: Final = np.array([(1 << 8 * size) - 1 for size in range(9)], np.uint64)
 
 
 class Packed(NamedTuple):
-    """Strings that lie in `data`, each at its place; a size of -1 stands for none."""
+    """Strings that lie in `data` one behind the other, each at its place; a size of -1 stands for none."""
 
     data: bytes
     at: Ints
@@ -45,8 +45,34 @@ class Packed(NamedTuple):
             yield None if size < 0 else self.data[at : at + size]
 
     def rows(self, chosen: Ints) -> "Packed":
-        """Return the strings of some rows."""
+        """Return the strings of some rows, in ascending order."""
         return Packed(self.data, self.at[chosen], self.size[chosen])
+
+    def indexed(self) -> tuple[Ints, list[bytes]]:
+        """Return the strings, all of which are there, as indices into those that differ, in order of appearance."""
+        found = self.strings().dictionary_encode()
+        codes = np.frombuffer(found.indices.buffers()[1], np.int32, len(found))  # `to_numpy` imports pandas
+        return codes.astype(np.int64), [text.as_py() for text in found.dictionary]
+
+    def are(self, codes: Ints, names: Sequence[bytes]) -> Bools:
+        """Return which strings are the name with their code; none is as good as an empty one."""
+        same = pc.equal(self.strings(), packed(names).strings().take(_for_arrow(codes)))
+        bits = np.frombuffer(same.buffers()[1], np.uint8)
+        return np.unpackbits(bits, count=len(same), bitorder="little").view(np.bool_)
+
+    def strings(self) -> Any:
+        """Return the strings of all rows for Arrow, for which what lies between two of them is a string as well."""
+        rows = len(self.at)
+        edges = np.full(2 * rows + 1, len(self.data))
+        edges[:-1:2], edges[1::2] = self.at, self.at + np.maximum(self.size, 0)
+        buffers = [None, pa.py_buffer(edges), pa.py_buffer(self.data)]
+        strings = pa.Array.from_buffers(pa.large_binary(), 2 * rows, buffers)
+        return strings.take(_for_arrow(np.arange(0, 2 * rows, 2)))
+
+
+def _for_arrow(numbers: Ints) -> Any:
+    """Return numbers as Arrow has them; to make an array in its own ways it would import pandas."""
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def packed(texts: Sequence[bytes | None]) -> Packed:
@@ -74,6 +100,10 @@ class Block:
 
     def varints(self, at: Ints) -> tuple[Ints, Ints, Bools]:
         """Return the integers there, the places behind them, and which of them are at most eight bytes long."""
+        single = self.bytes[at]
+        if single.max(initial=0) < _TOP_BIT:
+            numbers = (single >> 1).view(np.int8) ^ -(single & 1).view(np.int8)
+            return numbers.astype(np.int64), self.behind(at, 1), np.ones(len(at), np.bool_)
         halves = self.halves[at]
         ends = ~halves & _HALF_TOP_BITS
         if not ends.all():
@@ -101,24 +131,3 @@ class Block:
         size = np.frexp(last.astype(np.float64))[1].astype(np.int64) >> 3
         numbers = (words >> _ONE).astype(np.int64) ^ -(words & _ONE).astype(np.int64)
         return numbers, self.behind(at, size), last != 0
-
-    def texts(self, at: Ints, sizes: Ints) -> tuple[Ints, list[bytes]]:
-        """Return texts as indices into those that differ, in order of their first appearance."""
-        ends = np.cumsum(sizes)
-        picked = np.arange(int(ends[-1]) if len(ends) else 0) + np.repeat(at - (ends - sizes), sizes)
-        offsets = np.zeros(len(at) + 1, np.int32)
-        offsets[1:] = ends
-        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self.bytes[picked])]
-        found = pa.Array.from_buffers(pa.binary(), len(at), buffers).dictionary_encode()
-        codes = np.frombuffer(found.indices.buffers()[1], np.int32, len(at))  # `to_numpy` would import pandas
-        return codes.astype(np.int64), [text.as_py() for text in found.dictionary]
-
-
-def are_same(one: Packed, other: Packed) -> Bools:
-    """Return which strings are equal to their counterparts; none is equal to none only."""
-    same: Bools = one.size == other.size
-    first, second = Block(one.data), Block(other.data)
-    for done in range(0, int(one.size[same].max(initial=0)), 8):
-        differ = first.words[first.behind(one.at, done)] ^ second.words[second.behind(other.at, done)]
-        same &= differ & _LOWEST[np.clip(one.size - done, 0, 8)] == 0
-    return same

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from experiments import advance, plan
-from experiments.batch import Emissions, Tick
+from experiments.batch import Emissions, Point, Tick
 from experiments.columns import RawRecord, archive_batch, control_batch, observation_batch
 from experiments.memory import Experiment, Memory
 from experiments.planning import Refusal, Solution
@@ -48,7 +48,7 @@ class Story:
         self.memory = Memory(self.partition, PARTITIONS)
         self.now = BEGIN
         self.control: list[Any] = []
-        self.walks: list[events.WalkPoint] = []
+        self.walks: list[Point] = []
         self.rejected: list[Any] = []
         self.forwarded: list[Any] = []
         self.queued: list[Any] = []

@@ -108,7 +108,9 @@ def test_every_hot_row_and_every_point_is_what_its_schema_writes(told: Any) -> N
     sent = outgoing.records(Topics(), after, replace(step, rejected=(), forwarded=()), [])
 
     assert hot[1] == codecs.encode_avro(codecs.decode(hot[1], events.HotRow))
-    assert [it.value for it in sent if it.topic == Topics().walks] == [codecs.encode_avro(it) for it in step.walks]
+    assert [it.value for it in sent if it.topic == Topics().walks] == [
+        codecs.encode_avro(it.event()) for it in step.walks
+    ]
 
 
 def _restart(partition: int, rows: list[Row]) -> Memory:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from experiments.batch import Batch, Emissions
+from experiments.batch import Batch, Emissions, Point
 from experiments.columns import observation_batch
 from experiments.replay import Replica, differences
 from experiments.times import micros
@@ -21,7 +21,7 @@ class Lab(World):
 
     def __init__(self, **stop: Any) -> None:
         super().__init__(partitions=1)
-        self.points: list[events.WalkPoint] = []
+        self.points: list[Point] = []
         errors = {"alpha": 0.01, "beta": 0.05, "thresholds": "wald"}
         self.send("run", "lab", experiment={"id": "lab", "model": _BITS, "errors": errors, "stop": stop})
         self.settle()

@@ -245,7 +245,7 @@ def _of(kind: type[Any], facts: Iterable[object]) -> Counter[bytes]:
 
 
 def _walks(emissions: Emissions) -> list[bytes]:
-    return [codecs.encode_avro(point) for point in emissions.walks]
+    return [codecs.encode_avro(point.event()) for point in emissions.walks]
 
 
 def _compare(partition: int, what: str, found: Iterable[object], truth: Iterable[object]) -> list[str]:

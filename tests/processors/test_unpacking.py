@@ -20,8 +20,12 @@ Given = tuple[int, bytes | None, bytes | None, Headers]
 #: Key, value and headers of a record.
 Texts = tuple[bytes | None, bytes | None, Headers]
 
-TEXTS = st.none() | st.binary(max_size=3) | st.integers(60, 9000).map(lambda size: b"x" * size)
+MARKS = st.builds(
+    lambda before, after: before + unpacking._MARK + after, st.binary(max_size=2), st.binary(max_size=200)
+)
+TEXTS = st.none() | st.binary(max_size=3) | st.integers(60, 9000).map(lambda size: b"x" * size) | MARKS
 PLAIN: st.SearchStrategy[Given] = st.tuples(st.integers(-(10**6), 10**12), TEXTS, TEXTS, st.just([]))
+MARKED = st.integers(0, 8000).map(lambda size: unpacking._MARK + b"x" * size)
 HEADERS = st.lists(st.tuples(st.text(max_size=3), st.none() | st.binary(max_size=3)), max_size=2)
 CODECS = st.integers(0, 4)
 
@@ -64,6 +68,16 @@ def refuse(_: object) -> NoReturn:
 def test_records_without_headers_are_read_in_columns_as_one_by_one(log: bytes) -> None:
     with pytest.MonkeyPatch.context() as patching:
         patching.setattr(unpacking, "in_columns", refuse)
+        records, _ = unpacked(log, (), 0)
+
+    assert list(records) == one_by_one(log)
+
+
+@settings(max_examples=100, deadline=None)
+@given(logs(st.tuples(st.integers(-(10**6), 10**12), st.none() | st.just(b"id"), MARKED, st.just([]))))
+def test_plain_avro_of_up_to_8_kilobytes_is_found_without_reading_record_by_record(log: bytes) -> None:
+    with pytest.MonkeyPatch.context() as patching:
+        patching.setattr(unpacking, "_one_by_one", refuse)
         records, _ = unpacked(log, (), 0)
 
     assert list(records) == one_by_one(log)

@@ -1,14 +1,17 @@
 """Reading many records at once says what reading them one by one says."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import codecs, columnar, events
 from schemas.packed import packed
+from schemas.plain_json import read_json
 
 IDS = st.sampled_from(["a", "exp-1", "exp-2", "x" * 63, "0.z_-"])
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
@@ -69,10 +72,21 @@ def row_of(read: columnar.Columns, at: int) -> events.Observation:
     )
 
 
+def avro_at_once(values: list[bytes]) -> columnar.Columns:
+    return columnar.read_avro(packed(values))
+
+
+def json_at_once(values: list[bytes]) -> columnar.Columns:
+    return read_json(packed(values), np.arange(len(values)))
+
+
+@pytest.mark.parametrize("at_once", [avro_at_once, json_at_once])
 @settings(max_examples=150, deadline=None)
-@given(st.lists(observations() | broken(), min_size=1, max_size=12))
-def test_what_is_read_at_once_is_what_is_read_alone(values: list[bytes]) -> None:
-    read = columnar.read_avro(packed(values))
+@given(values=st.lists(observations() | broken(), min_size=1, max_size=12))
+def test_what_is_read_at_once_is_what_is_read_alone(
+    at_once: Callable[[list[bytes]], columnar.Columns], values: list[bytes]
+) -> None:
+    read = at_once(values)
 
     for at, row in enumerate(read.rows.tolist()):
         alone = one_by_one(values[row])
@@ -93,6 +107,34 @@ def test_every_plain_avro_record_is_read_at_once(values: list[bytes]) -> None:
     ]
 
     assert plain == columnar.read_avro(packed(values)).rows.tolist()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(observations(), min_size=1, max_size=12))
+def test_every_plain_json_record_is_parsed_without_further_work(values: list[bytes]) -> None:
+    plain = [row for row, value in enumerate(values) if value[:1] == b"{"]
+
+    assert plain == json_at_once(values).rows.tolist()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"experiment_id":"A","values":[1]}',
+        '{"experiment_id":"a","values":[]}',
+        '{"experiment_id":"a","values":[1],"arm":"c"}',
+        '{"experiment_id":"a","values":[1],"observed_at":-1}',
+        '{"experiment_id":"a","values":[1],"source":""}',
+        '{"experiment_id":"a","values":[1],"sequence":1}',
+        '{"experiment_id":"a","values":[1],"source":"s","sequence":9223372036854775808}',
+        '{"experiment_id":"a","values":[1],"what":1}',
+        '{"experiment_id":"a","values":[1]}}',
+        '{"experiment_id":"a","values":[1]',
+    ],
+)
+def test_json_outside_the_limits_is_left_to_be_refused_with_a_reason(text: str) -> None:
+    assert json_at_once([text.encode()]).rows.tolist() == []
+    assert one_by_one(text.encode()) is None
 
 
 def test_a_broken_record_does_not_shift_its_neighbours() -> None:
