@@ -3,7 +3,7 @@
 Rejected and forwarded records keep key, value and headers untouched; the reasons of a rejection are added headers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from schemas.binary import long, text, three_doubles, time
 from schemas.partitions import partition_of
 from schemas.topics import MAX_RECORD_BYTES, Topics
 
+_NO_HEADERS: Headers = []
 _ERRORS = "__sprt.errors."
 _LONGEST_TEXT = 4_000
 _LONGEST_KEY = 8 * 1024
@@ -46,10 +47,7 @@ def records(
     for told in emissions.queues:
         value = codecs.encode_json(told)
         made.append(Record(topics.queues, partition_of(told.queue, partitions), told.queue.encode(), value, []))
-    made += [
-        Record(topics.walks, partition, point.experiment_id.encode(), _walk_point(point), [])
-        for point in emissions.walks
-    ]
+    made += _walks(topics.walks, partition, emissions.walks)
     if fetched is not None and (emissions.rejected or emissions.forwarded):
         topic = getattr(topics, fetched.input)
         offsets = sorted({it.offset for it in emissions.rejected} | {it.offset for it in emissions.forwarded})
@@ -57,14 +55,19 @@ def records(
         made += [_rejected(topics, topic, partition, by_offset[it.offset], it) for it in emissions.rejected]
         onward = topics.control if fetched.input == "commands" else topic
         made += [_forwarded(onward, by_offset[it.offset], it) for it in emissions.forwarded]
-    made += [Record(topics.state, partition, key, value, []) for key, value in rows]
+    state = topics.state
+    made += [Record(state, partition, key, value, _NO_HEADERS) for key, value in rows]
     return made
 
 
-def _walk_point(point: Point) -> bytes:
-    """Return the point as `codecs.encode_avro` writes its event, put together by hand: a busy batch has thousands."""
-    experiment_id, run, n, llr, p_value, total, offset, at = point
-    return _walk_head(experiment_id, run) + long(n) + three_doubles(llr, p_value, total) + long(offset) + time(at)
+def _walks(topic: str, partition: int, points: Sequence[Point]) -> Iterator[Record]:
+    """Yield the points as `codecs.encode_avro` writes their events, by hand: a busy batch has thousands."""
+    before, key, head = ("", 0), b"", b""
+    for experiment_id, run, n, llr, p_value, total, offset, at in points:
+        if (experiment_id, run) != before:  # those of one walk mostly follow one another
+            before, key, head = (experiment_id, run), experiment_id.encode(), _walk_head(experiment_id, run)
+        value = head + long(n) + three_doubles(llr, p_value, total) + long(offset) + time(at)
+        yield Record(topic, partition, key, value, _NO_HEADERS)
 
 
 @lru_cache(maxsize=16_384)
