@@ -63,7 +63,7 @@ class Workload:
     @property
     def patience_seconds(self) -> float:
         """Return how long a worker may take to read all that was sent: more, the more experiments there are."""
-        return 120 + len(self.names) / 200
+        return 120 + len(self.names) / 80
 
     def define(self) -> None:
         """Start every experiment; on return all commands are answered."""
