@@ -106,7 +106,7 @@ class BatchReader:
         for answers in itertools.count():
             if self._fetching is None:
                 self._fetching = self._loop.create_task(self._fetch(self.chain.reached))
-            elif not self.lag() and not self._has_work():
+            elif not (self._fetching.done() or self.lag() or self._has_work()):
                 return
             is_enough = sum(map(len, parts)) >= limit
             # The first answer has what was there when it was asked for; the second one what has come since.

@@ -122,6 +122,35 @@ def test_an_answer_that_needs_many_rounds_of_the_loop_is_handed_on_by_looking_ag
 
 
 @pytest.mark.stack
+def test_an_answer_that_came_when_enough_had_been_read_is_taken_at_the_next_look(
+    kafka: str, part: TopicPartition, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    producer = Producer({"bootstrap.servers": kafka, "log_level": 0})
+
+    def produce(value: bytes) -> None:
+        producer.produce(part.topic, value)
+        producer.flush(20)
+
+    unpacked = batches.unpacked
+
+    def with_news(*given: Any) -> Any:
+        monkeypatch.setattr(batches, "unpacked", unpacked)
+        produce(b"second")
+        return unpacked(*given)
+
+    produce(b"first")
+    reader = BatchReader({"bootstrap.servers": kafka}, consumer, part, "observations", None)
+    monkeypatch.setattr(batches, "_ROUNDS", 10**9)  # every turn of the loop lasts until there is an answer
+    monkeypatch.setattr(batches, "unpacked", with_news)
+    reader.read(1)
+    reached = [reader.reached]
+    reader.read(10)
+    reached.append(reader.reached)
+    reader.close()
+    assert reached == [1, 2]
+
+
+@pytest.mark.stack
 def test_records_of_a_transaction_wait_for_its_end(kafka: str, part: TopicPartition, consumer: Consumer) -> None:
     producer = Producer({"bootstrap.servers": kafka, "transactional.id": part.topic})
     producer.init_transactions(20)
