@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 from processors import batches, clients
 from processors.batches import BatchReader
 from processors.inputs import delivered
+from processors.unpacking import unpacked
 from tests.processors.installation import until
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -130,8 +131,6 @@ def test_an_answer_that_came_when_enough_had_been_read_is_taken_at_the_next_look
     def produce(value: bytes) -> None:
         producer.produce(part.topic, value)
         producer.flush(20)
-
-    unpacked = batches.unpacked
 
     def with_news(*given: Any) -> Any:
         monkeypatch.setattr(batches, "unpacked", unpacked)
