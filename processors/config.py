@@ -31,7 +31,7 @@ class WorkerConfig:
         After so long without a heartbeat a worker's partitions go to others.
     pace_seconds
         Pause between two fetches while there is no lag: bounds the number of transactions. Where nothing
-        comes, a tenth of that silence, at most eight such pauses.
+        comes, a tenth of that silence instead, at most 0.4 s, if that is longer.
     batch_records
         The largest batch, of many experiments twice that; what is really taken adapts to `batch_seconds`.
     batch_seconds

@@ -62,17 +62,16 @@ def records(
 
 def _walks(topic: str, partition: int, points: Sequence[Point]) -> Iterator[Record]:
     """Yield the points as `codecs.encode_avro` writes their events, by hand: a busy batch has thousands."""
-    before, key, head = ("", 0), b"", b""
     for experiment_id, run, n, llr, p_value, total, offset, at in points:
-        if (experiment_id, run) != before:  # those of one walk mostly follow one another
-            before, key, head = (experiment_id, run), experiment_id.encode(), _walk_head(experiment_id, run)
+        key, head = _of_walk(experiment_id, run)
         value = head + long(n) + three_doubles(llr, p_value, total) + long(offset) + time(at)
         yield Record(topic, partition, key, value, _NO_HEADERS)
 
 
 @lru_cache(maxsize=16_384)
-def _walk_head(experiment_id: str, run: int) -> bytes:
-    return codecs.header(events.WalkPoint) + text(experiment_id) + long(run)
+def _of_walk(experiment_id: str, run: int) -> tuple[bytes, bytes]:
+    """Return what all points of a walk have in common: their key, and what their values begin with."""
+    return experiment_id.encode(), codecs.header(events.WalkPoint) + text(experiment_id) + long(run)
 
 
 def _control(topics: Topics, partition: int, event: events.Reply | events.Lifecycle | events.SlotGranted) -> Record:

@@ -81,12 +81,13 @@ class Solver:
             results = self._solved(lot)
         except Exception:  # noqa: BLE001  whatever broke the solver, only one of them is to blame
             results = [self._solved_alone(it) for it in lot]
+        settled = [*zip(lot, results, strict=False)]
         with self._lock:
-            self._waiting.extendleft(reversed(lot[len(results) :]))
-            for asked, result in zip(lot, results, strict=False):
+            self._waiting.extendleft(reversed(lot[len(settled) :]))
+            for asked, result in settled:
                 if isinstance(result, Refusal):  # another attempt may find more memory, or the solver in order
                     self._known.pop(asked.key, None)
-        for asked, result in zip(lot, results, strict=False):
+        for asked, result in settled:
             asked.answer.set_result(result)
 
     def _solved_alone(self, asked: _Asked) -> Solution | Refusal:
@@ -111,7 +112,8 @@ class Solver:
             return pool.submit(_plan_some, [it.definition for it in lot], self._limit).result()
         except (BrokenProcessPool, OSError, EOFError):
             with self._lock:
-                self._pool = None if self._pool is pool else self._pool
+                if self._pool is pool:
+                    self._pool = None
             raise
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+import pyarrow.compute  # noqa: F401  what compares the keys of a batch: the first one need not wait for it
 from aiokafka import codec
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.control_record import ABORT_MARKER, ControlRecord
@@ -35,7 +36,7 @@ _MARK: Final = codecs.header(events.Observation)[:8]
 class _Section(NamedTuple):
     """The records of a batch, uncompressed, and what their offsets and timestamps count from."""
 
-    data: Any
+    data: bytes | memoryview
     records: int
     offset: int
     timestamp: int

@@ -257,7 +257,7 @@ def _text(block: Block, at: Ints, good: Any) -> tuple[Ints, Ints, Ints, Any]:
 
 def _within_limits(columns: Columns, names: list[bytes]) -> Columns:
     """Return the columns without the records of names that are not allowed or no text."""
-    wrong_ids = [code for code, text in enumerate(columns.experiment_ids) if not _is_id(text)]
+    wrong_ids = [code for code, text in enumerate(columns.experiment_ids) if not is_id(text)]
     wrong_names = [
         code
         for code, text in enumerate(columns.source_names)
@@ -268,5 +268,6 @@ def _within_limits(columns: Columns, names: list[bytes]) -> Columns:
     return columns.keep(~np.isin(columns.experiment, wrong_ids) & ~np.isin(columns.source, wrong_names))
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Return whether an experiment may be called so."""
     return codecs.EXPERIMENT_ID.fullmatch(text) is not None

@@ -10,7 +10,6 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -56,6 +55,8 @@ class Packed(NamedTuple):
 
     def are(self, codes: Ints, names: Sequence[bytes]) -> Bools:
         """Return which strings are the name with their code; none is as good as an empty one."""
+        import pyarrow.compute as pc  # here: it takes longer than all else, and few programs read batches
+
         same = pc.equal(self.strings(), packed(names).strings().take(_for_arrow(codes)))
         bits = np.frombuffer(same.buffers()[1], np.uint8)
         return np.unpackbits(bits, count=len(same), bitorder="little").view(np.bool_)

@@ -43,5 +43,5 @@ def read_json(values: Packed, rows: Ints) -> columnar.Columns:
             read.append(one)
             kept.append(row)
     columns = columnar.of_events(np.array(kept, np.int64), read)
-    good = np.array([codecs.EXPERIMENT_ID.fullmatch(it) is not None for it in columns.experiment_ids], np.bool_)
+    good = np.array([columnar.is_id(it) for it in columns.experiment_ids], np.bool_)
     return columns if good.all() else columns.keep(good[columns.experiment])
