@@ -112,7 +112,7 @@ class Installed:
     def counted(self) -> int:
         """Return the records counted so far; reads on where it stopped."""
         if self._eyes is None:
-            self._eyes = clients.reader({**self.kafka, "fetch.wait.max.ms": "10"}, f"{self.topics.prefix}-eyes")
+            self._eyes = clients.loader(self.kafka, f"{self.topics.prefix}-eyes")
             parts = [TopicPartition(self.topics.state, it) for it in range(PARTITIONS)]
             ends = [self._eyes.get_watermark_offsets(part, 20)[1] for part in parts]
             at = [TopicPartition(part.topic, part.partition, end) for part, end in zip(parts, ends, strict=True)]

@@ -7,6 +7,7 @@ server are off. Where its parts are bent, they are bent here.
 from typing import Any, ClassVar
 
 import faust
+from faust.tables import TableManager
 from faust.transport.drivers import aiokafka as driver
 
 from processors import clients
@@ -33,6 +34,14 @@ class _Transport(driver.Transport):
     Consumer: ClassVar[Any] = _Consumer
 
 
+class _NoTables(TableManager):
+    """There are none: Faust's wait of a second for their registration would delay every start by as much."""
+
+    async def on_start(self) -> None:
+        await self._update_channels()
+        await self.recovery.start()
+
+
 class _App(faust.App):
     def _new_transport(self) -> _Transport:
         return _Transport(self.conf.broker_consumer, self)
@@ -49,6 +58,7 @@ def create_app(config: WorkerConfig) -> faust.App:
     app = _App(
         config.app_id,
         **clients.faust_settings(config.kafka),
+        TableManager=_NoTables,
         web_enabled=False,
         topic_disable_leader=True,  # no election topic: nothing here needs a leader
         topic_allow_declare=False,  # topics are created by `waldstream topics create` alone

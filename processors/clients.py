@@ -84,6 +84,11 @@ def reader(kafka: Mapping[str, str], group: str) -> Consumer:
     )
 
 
+def loader(kafka: Mapping[str, str], group: str) -> Consumer:
+    """Return a reader for a log that is read to its end, which is told by an answer without records: none is late."""
+    return reader({"fetch.wait.max.ms": "10", **kafka}, group)
+
+
 def _tell_outage(error: KafkaError) -> None:
     """Say that no broker answers, once in a while for all clients; they go on trying by themselves."""
     global _last_outage  # noqa: PLW0603  one rhythm for all clients of the process

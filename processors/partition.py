@@ -142,7 +142,7 @@ class PartitionThread(threading.Thread):
         if config.kill_point is not None:
             config.kill_point("during_takeover")
         self._transactions = Transactions(producer, config.kill_point)
-        loader = clients.reader(kafka, config.progress_group)
+        loader = clients.loader(kafka, config.progress_group)
         rows = read_rows(loader, config.topics.state, self.partition)
         loader.close()
         self._memory = remember(self.partition, config.partitions, rows)

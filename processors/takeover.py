@@ -52,7 +52,7 @@ def read_rows(consumer: Consumer, topic: str, partition: int) -> dict[bytes, byt
     rows: dict[bytes, bytes | None] = {}
     at, heard = low, time.monotonic()
     while at < end:
-        messages = consumer.consume(_ROWS_AT_ONCE, 0.1)
+        messages = consumer.consume(_ROWS_AT_ONCE, 0.02)
         for message in messages:
             at = max(at, _offset_after(message))
             if message.error() is None:

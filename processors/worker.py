@@ -58,6 +58,7 @@ def run(config: WorkerConfig) -> None:
         If no broker answers at the start. Later on, failures end the process with exit code 70.
     """
     gc.set_threshold(*_COLLECTOR_THRESHOLDS)
+    gc.freeze()  # what was imported stays: no round of the collector walks it, those of the take-over included
     with suppress(AttributeError):  # another C library
         ctypes.CDLL(None).mallopt(*_ARENAS)
     check_topics(config.kafka, config.topics, config.partitions)

@@ -167,7 +167,7 @@ class Installation:
         return sorted(found, key=lambda message: (message.partition(), message.offset()))
 
     def consumer(self) -> Consumer:
-        return clients.reader({**self.kafka, "fetch.wait.max.ms": "10"}, f"{self.name}-eyes")
+        return clients.loader(self.kafka, f"{self.name}-eyes")
 
     def bounds(self, consumer: Consumer, topic: str) -> dict[int, tuple[int, int]]:
         """Return the first offset that is kept and the end of each partition, once their leaders know them."""
