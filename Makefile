@@ -38,7 +38,7 @@ up: $(RUN)
 	@exec $(BIN)/python -m waldstream up
 
 test: $(DEV)
-	$(BIN)/python -m pytest -m "not faults" $(ARGS)
+	$(BIN)/python -m pytest -m "not faults" -n auto --dist loadgroup $(ARGS)
 
 lint: $(DEV)
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from producers import reading
 from producers.connection import closing, consumer, end_of, partitions_of, producer, reaching
 from producers.errors import DeliveryError, NotAllowedError, ReplyTimeoutError
+from producers.numbering import next_number
 from producers.observations import numbers, observations
 from schemas import avro, bulk, codecs, events
 from schemas.partitions import partition_of
@@ -27,6 +28,7 @@ from schemas.topics import Topics
 
 _REPLY_SECONDS = 30.0
 _DELIVERY_SECONDS = 60.0
+_SEARCH_SECONDS = 300.0
 
 
 class Client:
@@ -408,15 +410,7 @@ class Client:
 
     def _search_sequence(self, experiment_id: str, source: str, start: int | None) -> int:
         partition = partition_of(experiment_id, self.partitions)
-        key, highest = experiment_id.encode(), -1
         where = {} if start is None else {partition: start}
-        for record in reading.until_end(self._kafka, self.topics.observations, [partition], start=where, timeout=300.0):
-            if record.key != key:
-                continue
-            try:
-                event = codecs.decode_observation(record.value)
-            except codecs.MalformedError:
-                continue
-            if event.source == source and event.sequence is not None:
-                highest = max(highest, event.sequence)
-        return highest + 1
+        topic = self.topics.observations
+        records = reading.until_end(self._kafka, topic, [partition], start=where, timeout=_SEARCH_SECONDS)
+        return next_number(records, experiment_id, source)

@@ -1,12 +1,27 @@
-"""Real servers for tests marked `stack`: started at first use, shared by the session, gone with it however it ends."""
+"""Real servers for tests marked `stack`: started at first use, shared by the session, gone with it however it ends.
+
+Where several processes run the tests, one of them has all that need servers, so that these are started once.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from stack.kafka import KafkaNode
 from stack.redis import RedisServer
+
+settings.register_profile("laws", deadline=None)  # how long an example takes is no law
+settings.load_profile("laws")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what needs servers."""
+    for item in items:
+        if any(item.get_closest_marker(name) for name in ("stack", "browser")):
+            item.add_marker(pytest.mark.xdist_group("servers"))
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import KafkaError, TopicPartition
+
 from processors.failing import EXIT_CODE
 from tests.faults.ground import Ground
 from tests.faults.oracle import Verdict, assert_exact, judge
@@ -88,28 +90,40 @@ class Scene:
 
     def until_all_read(self, look: Callable[[], object] = lambda: None) -> None:
         """Return once the committed positions are behind every record and every command that was sent."""
-        installation = self.installation
-        next_reading = 0.0
+        installation, topics = self.installation, self.installation.topics
+        names = {topics.observations: "observations", topics.control: "control"}
+        tail = installation.consumer()
+        tail.assign(
+            [
+                TopicPartition(topic, partition, low)
+                for topic in names
+                for partition, (low, _) in installation.bounds(tail, topic).items()
+            ]
+        )
+        sent: dict[tuple[str, int], int] = {}
+        ended: set[tuple[str, int]] = set()
 
         def done() -> list[bool]:
-            nonlocal next_reading
             look()
             installation.counted()
-            positions = dict(installation.positions)
-            if time.monotonic() < next_reading:
-                return []
-            next_reading = time.monotonic() + 1  # the whole topic is read
-            topics = installation.topics
-            sent = {"observations": installation.read(topics.observations)}
-            sent["control"] = [it for it in installation.read(topics.control) if not it.headers()]  # facts have some
-            is_read = all(
-                (it.offset() or 0) < positions.get(it.partition() or 0, {}).get(name, 0)
-                for name, messages in sent.items()
-                for it in messages
+            for message in tail.consume(50_000, 0.1):
+                at, error = (message.topic() or "", message.partition() or 0), message.error()
+                if error is not None:
+                    if error.code() == KafkaError._PARTITION_EOF:
+                        ended.add(at)
+                    continue
+                ended.discard(at)
+                if at[0] == topics.observations or not message.headers():  # facts have some
+                    sent[at] = message.offset() or 0
+            positions = installation.positions
+            is_read = len(ended) == len(names) * installation.partitions and all(
+                offset < positions.get(partition, {}).get(names[topic], 0)
+                for (topic, partition), offset in sent.items()
             )
             return [True] if is_read else []
 
         until(done, self.workload.patience_seconds)
+        tail.close()
 
     def end(self, repeats: int, worker: Worker | None = None) -> Verdict:
         """Let a worker count all that was sent, judge, and note the result."""

@@ -63,7 +63,7 @@ def refuse(_: object) -> NoReturn:
     raise AssertionError("read one by one")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(logs(PLAIN))
 def test_records_without_headers_are_read_in_columns_as_one_by_one(log: bytes) -> None:
     with pytest.MonkeyPatch.context() as patching:
@@ -73,7 +73,7 @@ def test_records_without_headers_are_read_in_columns_as_one_by_one(log: bytes) -
     assert list(records) == one_by_one(log)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(logs(st.tuples(st.integers(-(10**6), 10**12), st.none() | st.just(b"id"), MARKED, st.just([]))))
 def test_plain_avro_of_up_to_8_kilobytes_is_found_without_reading_record_by_record(log: bytes) -> None:
     with pytest.MonkeyPatch.context() as patching:
@@ -83,7 +83,7 @@ def test_plain_avro_of_up_to_8_kilobytes_is_found_without_reading_record_by_reco
     assert list(records) == one_by_one(log)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(logs(st.tuples(st.integers(0, 10), TEXTS, TEXTS, HEADERS)), st.data())
 def test_records_with_headers_are_read_as_one_by_one_from_any_position(log: bytes, data: st.DataObject) -> None:
     everything = one_by_one(log)
@@ -94,7 +94,7 @@ def test_records_with_headers_are_read_as_one_by_one_from_any_position(log: byte
     assert behind == everything[-1].offset + 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.lists(st.tuples(TEXTS, TEXTS, HEADERS), max_size=4), max_size=4), st.data())
 def test_parts_of_parts_join_to_their_records(
     parts: list[list[tuple[bytes, bytes, Headers]]], data: st.DataObject

@@ -81,7 +81,7 @@ def json_at_once(values: list[bytes]) -> columnar.Columns:
 
 
 @pytest.mark.parametrize("at_once", [avro_at_once, json_at_once])
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(values=st.lists(observations() | broken(), min_size=1, max_size=12))
 def test_what_is_read_at_once_is_what_is_read_alone(
     at_once: Callable[[list[bytes]], columnar.Columns], values: list[bytes]
@@ -95,7 +95,7 @@ def test_what_is_read_at_once_is_what_is_read_alone(
         assert msgspec.structs.replace(alone, values=[]) == msgspec.structs.replace(row_of(read, at), values=[])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(observations(), min_size=1, max_size=12))
 def test_every_plain_avro_record_is_read_at_once(values: list[bytes]) -> None:
     plain = [
@@ -109,7 +109,7 @@ def test_every_plain_avro_record_is_read_at_once(values: list[bytes]) -> None:
     assert plain == columnar.read_avro(packed(values)).rows.tolist()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(observations(), min_size=1, max_size=12))
 def test_every_plain_json_record_is_parsed_without_further_work(values: list[bytes]) -> None:
     plain = [row for row, value in enumerate(values) if value[:1] == b"{"]
@@ -147,7 +147,7 @@ def test_a_broken_record_does_not_shift_its_neighbours() -> None:
     assert read.values.tolist() == [1.0, 1.0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(observations(), min_size=1, max_size=12), st.data())
 def test_parts_merge_to_the_whole(values: list[bytes], data: Any) -> None:
     avro = [codecs.encode_avro(codecs.decode_observation(value)) for value in values]
