@@ -10,12 +10,11 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from experiments.times import moment
 from exporter.archive import Entry, decision_of, defined_of, started_of
 from exporter.history import History
-from exporter.source import committed_reader, is_end
+from exporter.source import arrived, committed_reader, is_end
 from schemas import events
 from schemas.codecs import Resolver
 from schemas.topics import Topics
 
-_AT_ONCE: Final = 1_000
 _PATIENCE: Final = 30.0
 #: Silence after which a partition counts as unreachable; an answer of the broker, its end too, breaks it.
 _SILENT_POLLS: Final = 60
@@ -107,7 +106,7 @@ def _messages(consumer: Any, topic: str, partition: int) -> Iterator[Any]:
     consumer.assign([TopicPartition(topic, partition, low)])
     silent = 0
     while True:
-        messages = consumer.consume(_AT_ONCE, timeout=0.5)
+        messages = arrived(consumer)
         silent = 0 if messages else silent + 1
         if silent > _SILENT_POLLS:
             raise CatalogError(f"{topic}, partition {partition}: no answer before its end at {high}")

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from experiments.columns import RawRecord
 
@@ -23,6 +23,7 @@ def committed_reader(kafka: Mapping[str, str], group: str) -> Consumer:
     """Return a consumer of committed records that never commits and reports the end of a partition."""
     return Consumer(
         {
+            "fetch.wait.max.ms": 50,  # the end is told by an answer without records
             **kafka,
             "group.id": group,
             "isolation.level": "read_committed",
@@ -33,6 +34,12 @@ def committed_reader(kafka: Mapping[str, str], group: str) -> Consumer:
             "queued.max.messages.kbytes": 16_384,
         }
     )
+
+
+def arrived(consumer: Consumer) -> list[Message]:
+    """Return what has come, as soon as anything has; asked for more at once, the library waits until all is there."""
+    messages = consumer.consume(1, timeout=0.5)
+    return messages + consumer.consume(_AT_ONCE, timeout=0) if messages else messages
 
 
 class Range(NamedTuple):
@@ -84,7 +91,7 @@ def _read(consumer: Consumer, last: int, key: bytes | None, stop: threading.Even
     while not done:
         if stop.is_set():
             raise StoppedError
-        for message in consumer.consume(_AT_ONCE, timeout=0.5):
+        for message in arrived(consumer):
             offset, error = message.offset(), message.error()
             if error is not None:
                 done = done or (is_end(error) and offset is not None and offset > last)

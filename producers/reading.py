@@ -75,7 +75,8 @@ def until_end(
         while ends:
             if time.monotonic() > deadline:
                 raise ProducerError(f"reading {topic} did not reach its end within {timeout:g} s")
-            for message in reader.consume(_BATCH, 0.2):
+            messages = reader.consume(1, 0.2)  # asked for more at once, it would wait for all of them
+            for message in messages + reader.consume(_BATCH, 0):
                 partition = message.partition()
                 offset = message.offset()
                 if partition is None or offset is None:
