@@ -35,7 +35,7 @@ def test_the_generated_parts_are_up_to_date(page: Path) -> None:
         *Settings.model_fields,
         *(topic.name for topic in Topics().all()),
         *(metric.name for metric in METRICS),
-        *files_of(FILES),
+        *sorted(files_of(FILES)),
         *COLUMNS,
     ],
 )
