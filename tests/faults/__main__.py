@@ -14,11 +14,12 @@ from tests.faults.report import RESULTS, Report
 _HERE = "tests/faults"
 _ARCHIVES = f"{_HERE}/test_archives.py"
 _MANY = f"{_HERE}/test_pressure.py::test_very_many_experiments_change_nothing[one-node]"
-#: The longest scenario of one node goes with the shortest part, so that all end at about the same time.
+_LATE = (f"{_HERE}/test_records.py", f"{_HERE}/test_state.py")
+#: The longest scenario of one node, and some of three, go with the shortest part, so that all end at about one time.
 _PARTS = {
     "one": (_HERE, "-k", "not three-nodes", f"--ignore={_ARCHIVES}", f"--deselect={_MANY}"),
-    "three": (_HERE, "-k", "three-nodes", f"--ignore={_ARCHIVES}"),
-    "archives": (_ARCHIVES, _MANY),
+    "three": (_HERE, "-k", "three-nodes", f"--ignore={_ARCHIVES}", *(f"--ignore={file}" for file in _LATE)),
+    "archives": (_ARCHIVES, _MANY, *_LATE, "-k", "three-nodes or kill_9 or very_many"),
 }
 
 
