@@ -43,7 +43,7 @@ def test_kills_at_a_named_point_change_nothing(scene: Scenes, point: str) -> Non
     is_once = point in ("during_takeover", "before_first_commit")
     with play.running():
         for _ in range(REPEATS):
-            worker = play.start(kill=[point, 1 if is_once else times.randint(1, 12)])
+            worker = play.start(kill=[point, 1 if is_once else times.randint(1, 8)])
             assert worker.wait(60) == -signal.SIGKILL, worker.words()
     play.must_be_exact(REPEATS)
 
