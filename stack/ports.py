@@ -76,6 +76,9 @@ def _owner(port: int) -> str:
 
 def listens(pid: int, port: int) -> bool:
     """Return whether this very process listens on the port."""
+    with socket.socket() as probe:
+        if probe.connect_ex((LOOPBACK, port)):
+            return False  # nobody does; to ask who does takes a hundred times as long
     try:
         connections = psutil.Process(pid).net_connections(kind="tcp")
     except psutil.Error:
