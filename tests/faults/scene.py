@@ -24,6 +24,11 @@ _LONG = 120.0
 REPEATS = int(os.environ.get("FAULTS_REPEATS", "20"))
 
 
+def one_in(number: int) -> int:
+    """Return how often a fault is repeated that takes long, or kills nobody: one time in so many, at least once."""
+    return max(1, REPEATS // number)
+
+
 class Scene:
     """One scenario on one cluster.
 

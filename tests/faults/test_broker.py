@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.ground import Ground, frozen
-from tests.faults.scene import REPEATS, Scene, Supervised, kill
+from tests.faults.scene import REPEATS, Scene, Supervised, kill, one_in
 from tests.faults.test_owners import until_frozen
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(1800)]
@@ -99,7 +99,7 @@ def test_an_outage_of_all_brokers_longer_than_a_transaction_may_last_changes_not
 def test_a_lost_majority_of_brokers_stalls_and_changes_nothing(ground: Ground, scene: Scenes) -> None:
     if ground.number < 3:
         pytest.skip("one node has no majority to lose")
-    repeats = max(1, REPEATS // 5)
+    repeats = one_in(5)
     play = scene("9 two of three brokers down", seed=26, load={"rate": 300})
     with play.running():
         supervised = Supervised(play)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.ground import Ground
-from tests.faults.scene import REPEATS, Scene, Supervised
+from tests.faults.scene import Scene, Supervised, one_in
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(1200)]
 
 
 def test_a_bad_network_changes_nothing(ground: Ground, scene: Callable[..., Scene]) -> None:
-    lots, repeats = random.Random(31), max(1, REPEATS // 2)
+    lots, repeats = random.Random(31), one_in(2)
     play = scene("10 network slow, connections broken, one direction closed", seed=31, load={"rate": 300})
     with play.running():
         supervised = Supervised(play, kafka={"bootstrap.servers": ground.proxied})

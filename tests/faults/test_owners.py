@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from processors.failing import EXIT_CODE
-from tests.faults.scene import REPEATS, Scene, stop
+from tests.faults.scene import REPEATS, Scene, one_in, stop
 from tests.processors.installation import Worker, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(1200)]
@@ -88,7 +88,7 @@ def test_frozen_workers_that_wake_during_the_takeover_change_nothing(scene: Scen
 
 
 def test_workers_frozen_beyond_the_session_timeout_change_nothing(scene: Scenes) -> None:
-    repeats = max(1, REPEATS // 4)
+    repeats = one_in(4)
     play = scene("5 worker frozen until the group gives it up", seed=13, instance_id=None)
     with play.running():
         for _ in range(repeats):
@@ -108,7 +108,7 @@ def test_workers_frozen_beyond_the_session_timeout_change_nothing(scene: Scenes)
 
 
 def test_workers_that_come_and_go_change_nothing(scene: Scenes) -> None:
-    rounds = max(1, REPEATS // 5)
+    rounds = one_in(5)
     play = scene("6 one worker, three, one again, over and over", seed=14, instance_id=None, partitions=4)
     with play.running():
         first = play.start()
@@ -127,7 +127,7 @@ def test_workers_that_come_and_go_change_nothing(scene: Scenes) -> None:
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "nameless"])
 def test_a_rolling_restart_changes_nothing(scene: Scenes, named: bool) -> None:
-    rounds = max(1, REPEATS // 6)
+    rounds = one_in(6)
     title = "with names that survive a restart" if named else "without names"
     # Nobody dies here: a worker that a busy machine keeps from its heartbeats must not be taken for one that did.
     options: dict[str, Any] = {"seed": 15, "session_seconds": 10.0}

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from tests.faults.ground import Ground
-from tests.faults.scene import REPEATS, Scene, Supervised, kill, stop
+from tests.faults.scene import REPEATS, Scene, Supervised, kill, one_in, stop
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(900)]
 
@@ -31,11 +31,11 @@ def test_an_agent_slower_than_the_group_allows_changes_nothing(scene: Scenes) ->
     play = scene("17 agent holds the loop for longer than the session", seed=62, load={"rate": 300}, instance_id=None)
     with play.running():
         slow, other = Supervised(play, prepare=["tests.faults.bending:with_a_slow_agent"]), Supervised(play)
-        for _ in range(max(1, REPEATS // 4)):
+        for _ in range(one_in(4)):
             play.grown(400, lambda: (slow.look(), other.look()))
         slow.look().process.terminate()
         slow.worker.wait(30)
-    play.must_be_exact(max(1, REPEATS // 4), other.look())
+    play.must_be_exact(one_in(4), other.look())
 
 
 def test_a_batch_lost_between_reader_and_step_ends_the_worker_and_changes_nothing(scene: Scenes) -> None:
@@ -60,15 +60,15 @@ def test_very_many_experiments_change_nothing(ground: Ground, scene: Scenes) -> 
     play = scene(
         f"18 {experiments} experiments, worker killed", seed=65, load={"experiments": experiments, "rate": 1500}
     )
-    play.must_outlive_kills(1000, max(1, REPEATS // 4))
+    play.must_outlive_kills(1000, one_in(4))
 
 
 def test_a_soak_changes_nothing_and_needs_no_more_memory_with_time(scene: Scenes) -> None:
-    play = scene("18 soak: five seconds a repeat without a fault, memory watched", seed=66, load={"rate": 1500})
+    play = scene("18 soak: three seconds a repeat without a fault, memory watched", seed=66, load={"rate": 1500})
     with play.running():
         worker = play.start()
         resident: list[int] = []
-        ends = time.monotonic() + 5 * REPEATS  # the soak's own length
+        ends = time.monotonic() + 3 * REPEATS  # the soak's own length
         while time.monotonic() < ends:
             play.grown(1000)
             resident.append(psutil.Process(worker.pid).memory_info().rss)

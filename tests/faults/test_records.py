@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented 
 from processors.failing import EXIT_CODE
 from schemas import codecs, events
 from tests.faults.oracle import assert_exact
-from tests.faults.scene import REPEATS, Scene, kill, stop
+from tests.faults.scene import REPEATS, Scene, kill, one_in, stop
 from tests.processors.installation import headers, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(900)]
@@ -39,7 +39,7 @@ def configure(kafka: Mapping[str, str], topic: str, **changes: str) -> None:
 
 @pytest.mark.parametrize("topic", ["state", "control", "walks"])
 def test_records_that_the_log_refuses_end_the_worker_and_change_nothing(scene: Scenes, topic: str) -> None:
-    repeats = max(1, REPEATS // 4)
+    repeats = one_in(4)
     play = scene(f"11 {topic} refuses what the worker sends", seed=41, load={"experiments": 60})
     name = getattr(play.installation.topics, topic)
     with play.running():
@@ -95,7 +95,7 @@ def test_poison_by_content_and_by_size_is_set_aside_and_its_neighbours_count(sce
 
 
 def test_producers_that_send_again_what_was_sent_count_once(scene: Scenes) -> None:
-    lots, repeats = random.Random(43), max(1, REPEATS // 2)
+    lots, repeats = random.Random(43), one_in(2)
     play = scene("13 producer starts again and sends its newest records again, in order or not", seed=43)
     installation = play.installation
     with play.running():

@@ -11,7 +11,7 @@ from experiments.rows import POSITION_KEY
 from processors.failing import EXIT_CODE
 from schemas import codecs, events
 from tests.faults.oracle import assert_exact, by_partition
-from tests.faults.scene import REPEATS, Scene, kill, stop
+from tests.faults.scene import REPEATS, Scene, kill, one_in, stop
 from tests.faults.test_records import configure
 from tests.processors.installation import until
 
@@ -34,7 +34,7 @@ def test_cold_recoveries_from_a_state_compacted_under_load_change_nothing(scene:
 
 def test_rows_of_an_older_program_are_read_and_written_anew(scene: Scenes) -> None:
     lots = random.Random(52)
-    repeats = max(1, REPEATS // 2)
+    repeats = one_in(2)
     older = ["tests.faults.bending:writing_rows_of_version_1"]
     play = scene("19 worker killed and upgraded over rows of version 1", seed=52, prepare=older)
     with play.running():
