@@ -13,15 +13,16 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from confluent_kafka import Producer
-from immutables import Map
 
 import sprt
 from experiments import facts
 from experiments.batch import Emissions
 from experiments.definition import parse
 from experiments.evolve import evolve
+from experiments.experiment import Experiment
 from experiments.facts import Moment
-from experiments.memory import Experiment, Memory
+from experiments.ledger import Experiments
+from experiments.memory import Memory
 from experiments.planning import solve
 from experiments.rows import to_rows
 from processors.topics import create_topics
@@ -129,7 +130,7 @@ def write_experiments(
         experiment = replace(experiment, hot=hot)
         running.setdefault(partition_of(name, PARTITIONS), {})[name] = experiment
     for partition, experiments in running.items():
-        memory = Memory(partition, PARTITIONS, experiments=Map(experiments))
+        memory = Memory(partition, PARTITIONS, experiments=Experiments.of(experiments))
         names = tuple(experiments)
         for key, value in to_rows(memory, Emissions(cold=names, hot=names)):
             producer.produce(topics.state, value, key, partition=partition)

@@ -17,11 +17,12 @@ from uuid import uuid4
 import numpy as np
 import psutil
 from confluent_kafka import Consumer, Producer, TopicPartition
-from immutables import Map
 
 import sprt
 from experiments.batch import Emissions
-from experiments.memory import Cold, Experiment, Hot, Memory, State
+from experiments.experiment import Cold, Experiment, Hot, State
+from experiments.ledger import Experiments
+from experiments.memory import Memory
 from experiments.planning import Solution, plan, stored_design
 from experiments.rows import POSITION_KEY, to_rows
 from processors import clients
@@ -74,7 +75,7 @@ class Installed:
             name = self.name(number)
             by_partition[partition_of(name, PARTITIONS)][name] = _running(name, number, solved)
         for partition, found in by_partition.items():
-            memory = Memory(partition, PARTITIONS, experiments=Map(found))
+            memory = Memory(partition, PARTITIONS, experiments=Experiments.of(found))
             producer = clients.transactional_producer(self.kafka, f"{self.topics.prefix}-seed-{partition}")
             producer.init_transactions(30)
             producer.begin_transaction()

@@ -7,7 +7,6 @@ the exporter and the tests call this function.
 from dataclasses import replace
 
 import numpy as np
-from immutables import Map
 
 from experiments import due, facts, slots
 from experiments.batch import (
@@ -20,17 +19,18 @@ from experiments.batch import (
     Forwarded,
     Ints,
     ObservationBatch,
-    Point,
     QueueBatch,
     Rejected,
     Result,
     Tick,
 )
 from experiments.commands import answer
+from experiments.experiment import Experiment, State
 from experiments.facts import Moment
 from experiments.folding import fold_records
-from experiments.memory import Experiment, Memory, Queue, State
-from experiments.quiet import fold_quiet
+from experiments.memory import Memory, Queue
+from experiments.published import Point
+from experiments.quiet import Quiet, fold_quiet
 from experiments.times import moment
 from schemas import events
 from schemas.partitions import partition_of
@@ -86,17 +86,15 @@ def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emis
     forwarded: list[Forwarded] = []
     cold: list[str] = []
     order, bounds = _by_experiment(batch)
-    quiet = fold_quiet(memory.experiments, batch, order, bounds) if len(batch.offset) >= _MANY else {}
+    quiet = Quiet(memory.experiments)
+    if len(batch.offset) >= _MANY:
+        quiet = fold_quiet(memory.experiments, batch, order, bounds)
     is_quiet = np.zeros(len(batch.experiment_ids), np.bool_)
-    is_quiet[list(quiet)] = True
+    is_quiet[list(quiet.codes)] = True
     results[is_quiet[batch.experiment]] = Result.APPLIED
     changed: dict[str, Experiment] = {}
-    for code, experiment_id in enumerate(batch.experiment_ids):
-        if (done := quiet.get(code)) is not None:
-            changed[experiment_id] = done.experiment
-            walks += done.walks
-            continue
-        rows = order[bounds[code] : bounds[code + 1]]
+    for code in np.flatnonzero(~is_quiet).tolist():
+        experiment_id, rows = batch.experiment_ids[code], order[bounds[code] : bounds[code + 1]]
         if (experiment := memory.experiments.get(experiment_id)) is not None:
             folded = fold_records(experiment, batch, rows)
             changed[experiment_id] = folded.experiment
@@ -120,15 +118,15 @@ def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emis
     emissions = Emissions(
         control=tuple(control),
         queues=tuple(queues),
-        walks=tuple(walks),
+        walks=quiet.walks.and_of(walks),
         rejected=tuple(sorted(rejected, key=lambda record: record.offset)),
         forwarded=tuple(sorted(forwarded, key=lambda record: record.offset)),
         cold=tuple(cold),
-        hot=tuple(changed),
+        hot=(*(batch.experiment_ids[code] for code in quiet.codes), *changed),
         results=results,
         counts=counts,
     )
-    return replace(memory, experiments=memory.experiments.update(changed), counts=total), emissions
+    return replace(memory, experiments=quiet.experiments.update(changed), counts=total), emissions
 
 
 def _by_experiment(batch: ObservationBatch) -> tuple[Ints, Ints]:
@@ -222,7 +220,7 @@ def _deleted(memory: Memory, batch: Deleted) -> tuple[Memory, Emissions]:
 
 def _tick(memory: Memory, tick: Tick) -> tuple[Memory, Emissions]:
     now = Moment(moment(tick.at), memory.partition, memory.positions.get("observations", 0))
-    experiments: Map[str, Experiment] = memory.experiments
+    experiments = memory.experiments
     control: list[events.Lifecycle] = []
     queues: list[events.QueueEvent] = []
     cold, hot = [], []

@@ -6,13 +6,12 @@ of one. Emissions name records by their offset, so the core never touches their 
 
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from experiments.planning import Refusal, Solution
-from experiments.times import moment
+from experiments.published import Points
 from schemas import events
 
 Ints = npt.NDArray[np.int64]
@@ -36,23 +35,6 @@ class Result(IntEnum):
     AFTER_STOP = 4
     REJECTED = 5
     FORWARDED = 6
-
-
-class Point(NamedTuple):  # a tuple: a busy batch has tens of thousands
-    """A point of a walk that is published, as an `events.WalkPoint`; `at` is in microseconds."""
-
-    experiment_id: str
-    run: int
-    n: int
-    llr: float
-    p_value: float
-    total: float
-    offset: int
-    at: int
-
-    def event(self) -> events.WalkPoint:
-        """Return the event that readers get."""
-        return events.WalkPoint(**self._asdict() | {"at": moment(self.at)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +209,7 @@ class Emissions:
     control: tuple[events.Reply | events.Lifecycle, ...] = ()
     queues: tuple[events.QueueEvent, ...] = ()
     grants: tuple[events.SlotGranted, ...] = ()
-    walks: tuple[Point, ...] = ()
+    walks: Points = field(default_factory=Points)
     rejected: tuple[Rejected, ...] = ()
     forwarded: tuple[Forwarded, ...] = ()
     cold: tuple[str, ...] = ()

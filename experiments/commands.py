@@ -9,8 +9,8 @@ from dataclasses import replace
 from experiments import facts, transitions
 from experiments.batch import ControlRecord, Malformed
 from experiments.columns import RATE_LIMITED
+from experiments.experiment import Answer, Experiment, State
 from experiments.facts import Moment
-from experiments.memory import Answer, Experiment, State
 from experiments.planning import Refusal, Solution, in_words
 from experiments.texts import shown
 from experiments.times import micros

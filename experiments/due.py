@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 
 from experiments import durations, endings, facts
 from experiments.evolve import firing_id
+from experiments.experiment import Cold, Experiment, State
 from experiments.facts import Moment
-from experiments.memory import Experiment, Memory, State
+from experiments.memory import Memory
 from experiments.schedule import GRACE, next_firing, schedule_of
 from experiments.times import micros
 from schemas import events
@@ -22,25 +23,25 @@ def next_due(memory: Memory) -> int | None:
 
     Looks at every experiment; it changes only when a cold row or a `last_applied` does, so the shell may keep it.
     """
-    return min((at for e in memory.experiments.values() for at, _ in _alarms(e)), default=None)
+    clocks = memory.experiments.clocks()
+    return min((at for _, cold, applied in clocks for at, _ in _alarms(cold, applied)), default=None)
 
 
 def what_is_due(memory: Memory, at: int, now: Moment) -> Iterator[tuple[str, Happening]]:
     """Yield the experiments to which something happens by the clock at or before `at`, and what, in order of ids."""
-    for experiment_id, experiment in sorted(memory.experiments.items()):
-        passed = sorted((alarm for alarm in _alarms(experiment) if alarm[0] <= at), key=lambda alarm: alarm[0])
+    for experiment_id, cold, applied in sorted(memory.experiments.clocks(), key=lambda clock: clock[0]):
+        passed = sorted((alarm for alarm in _alarms(cold, applied) if alarm[0] <= at), key=lambda alarm: alarm[0])
         if passed:
-            yield experiment_id, passed[0][1](experiment, now)
+            yield experiment_id, passed[0][1](memory.experiments[experiment_id], now)
 
 
-def _alarms(experiment: Experiment) -> Iterator[tuple[int, Callable[[Experiment, Moment], Happening]]]:
-    cold = experiment.cold
+def _alarms(cold: Cold, last_applied: int) -> Iterator[tuple[int, Callable[[Experiment, Moment], Happening]]]:
     if cold.state is State.RUNNING:
         if cold.deadline is not None:
             yield micros(cold.deadline), _time_out
-        stall = experiment.limit("stall_timeout")
+        stall = cold.limit("stall_timeout")
         if stall is not None:
-            yield experiment.hot.last_applied + stall, _stall
+            yield last_applied + stall, _stall
     if cold.state is State.CANCELLED:
         return
     if cold.retry_at is not None and cold.state not in _BUSY:
@@ -55,7 +56,7 @@ def _time_out(experiment: Experiment, now: Moment) -> Happening:
 
 
 def _stall(experiment: Experiment, now: Moment) -> Happening:
-    length = durations.text(experiment.limit("stall_timeout") or 0)
+    length = durations.text(experiment.cold.limit("stall_timeout") or 0)
     return endings.fail(experiment, f"no observation was applied for {length}", "stalled", now)
 
 

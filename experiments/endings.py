@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any
 
 from experiments import durations, facts, health
+from experiments.experiment import Experiment
 from experiments.facts import Moment
-from experiments.memory import Experiment
 from schemas import events
 
 Ending = tuple[Experiment, list[events.Lifecycle]]

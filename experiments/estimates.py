@@ -7,7 +7,7 @@ computes them for the archive, from the same design.
 from typing import Any
 
 import sprt
-from experiments.memory import Experiment
+from experiments.experiment import Experiment
 
 
 def naive_estimate(experiment: Experiment) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import sprt
-from experiments.memory import Cold, Experiment, Hot, Pause, State
+from experiments.experiment import Cold, Experiment, Hot, Pause, State
 from experiments.planning import stored_design
 from experiments.sharing import shared
 from experiments.times import micros

@@ -7,8 +7,8 @@ from typing import Any
 
 from experiments.estimates import naive_estimate
 from experiments.evolve import evolve, extended
+from experiments.experiment import Experiment
 from experiments.health import checks
-from experiments.memory import Experiment
 from experiments.planning import Solution
 from schemas import events
 
@@ -85,7 +85,7 @@ def granted(now: Moment, grant: events.SlotGranted) -> Maker:
 
 def _start(experiment: Experiment, now: Moment, run: int, why: dict[str, Any]) -> events.Started:
     cold = experiment.cold
-    limit = experiment.limit("max_duration")
+    limit = experiment.cold.limit("max_duration")
     return events.Started(
         **_head(cold.experiment_id, run, cold.version + 1, now, why),
         definition_revision=cold.definition_revision,

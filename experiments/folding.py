@@ -12,9 +12,10 @@ from immutables import Map
 
 import sprt
 from experiments import endings, facts, points
-from experiments.batch import FUTURE_TOLERANCE, NONE, Ints, ObservationBatch, Point, Rejected, Result, Results, gather
+from experiments.batch import FUTURE_TOLERANCE, NONE, Ints, ObservationBatch, Rejected, Result, Results, gather
+from experiments.experiment import Experiment, Share
 from experiments.facts import Moment
-from experiments.memory import Experiment, Share
+from experiments.published import Point
 from experiments.sequences import MAX_SOURCES, Seen, Verdict, first, see, see_run
 from experiments.times import micros, moment
 from schemas import events

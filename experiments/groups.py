@@ -1,24 +1,34 @@
 """The records of a batch one experiment behind the other, so that all are folded by the same few operations."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from experiments.batch import Floats, Ints, ObservationBatch
-from experiments.memory import Experiment
+from experiments.ledger import Account, Numbers
+
+
+class Candidates(NamedTuple):
+    """Experiments of a batch that may be quiet, by code; `rows` are those of the ledger, ids stand for new ones."""
+
+    codes: list[int]
+    rows: list[int | str]
+    accounts: list[Account]
+    numbers: Numbers
 
 
 @dataclass(frozen=True, slots=True)
 class Groups:
     """Some experiments with their records in log order, one experiment's behind the other's.
 
-    `begin` and `end` bound an experiment's records, `first` and `last` its observations; `of` and `whose` say to which
-    experiment a record and an observation belong. `read` are the observations up to the end of each record, `begun` is
-    an experiment's n before the batch.
+    `accounts` and `numbers` are theirs before the batch. `begin` and `end` bound an experiment's records, `first` and
+    `last` its observations; `of` and `whose` say to which experiment a record and an observation belong. `read` are the
+    observations up to the end of each record.
     """
 
-    codes: list[int]
-    experiments: list[Experiment]
+    accounts: list[Account]
+    numbers: Numbers
     rows: Ints
     begin: Ints
     end: Ints
@@ -28,15 +38,15 @@ class Groups:
     last: Ints
     whose: Ints
     read: Ints
-    begun: Ints
     timestamp: Ints
 
 
-def grouped(codes: list[int], found: list[Experiment], batch: ObservationBatch, order: Ints, bounds: Ints) -> Groups:
-    """Return the records of the experiments with these codes.
+def grouped(candidates: Candidates, batch: ObservationBatch, order: Ints, bounds: Ints) -> Groups:
+    """Return the records of some experiments of the batch.
 
     `order` has the rows of the batch, experiment by experiment; those of code c are `order[bounds[c]:bounds[c + 1]]`.
     """
+    codes = candidates.codes
     chosen = np.array(codes)
     sizes = bounds[chosen + 1] - bounds[chosen]
     ends = np.cumsum(sizes)
@@ -56,8 +66,8 @@ def grouped(codes: list[int], found: list[Experiment], batch: ObservationBatch, 
         ]
         whose = np.repeat(of, lengths)
     return Groups(
-        codes=codes,
-        experiments=found,
+        accounts=candidates.accounts,
+        numbers=candidates.numbers,
         rows=rows,
         begin=ends - sizes,
         end=ends,
@@ -67,7 +77,6 @@ def grouped(codes: list[int], found: list[Experiment], batch: ObservationBatch, 
         last=last,
         whose=whose,
         read=read,
-        begun=np.array([it.hot.observations for it in found]),
         timestamp=batch.timestamp[rows],
     )
 

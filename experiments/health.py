@@ -10,7 +10,7 @@ from typing import Any
 
 from scipy.special import chdtrc
 
-from experiments.memory import LATE, Experiment, Share
+from experiments.experiment import LATE, Experiment, Share
 from sprt.mixtures import beta_mixture_log_e
 
 #: A run with fewer observations is not judged by its halves or its sources.

@@ -15,8 +15,8 @@ from typing import Any
 from experiments import facts
 from experiments.definition import parse
 from experiments.evolve import evolve
+from experiments.experiment import Experiment, State
 from experiments.facts import Moment
-from experiments.memory import Experiment, State
 from experiments.planning import Solution, solve
 from experiments.transitions import TRANSITIONS, Order
 from schemas import events

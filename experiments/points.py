@@ -11,8 +11,9 @@ import numpy as np
 
 import sprt
 from experiments import shares
-from experiments.batch import Ints, ObservationBatch, Point, gather
-from experiments.memory import Experiment, Hot
+from experiments.batch import Ints, ObservationBatch, gather
+from experiments.experiment import Experiment, Hot
+from experiments.published import Point
 
 EACH_UP_TO = 100
 GROWTH = 1.02

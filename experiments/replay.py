@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from immutables import Map
 
 from experiments import endings, facts
 from experiments.advance import advance
 from experiments.batch import ObservationBatch, Results
 from experiments.evolve import evolve
+from experiments.experiment import Experiment, State
 from experiments.facts import Moment
-from experiments.memory import Experiment, Memory, State
+from experiments.ledger import Experiments
+from experiments.memory import Memory
 from schemas import events
 
 _GIVEN = ("cause", "actor", "comment", "at", "id", "version")
@@ -37,7 +38,7 @@ class Replica:
         started, *later = lifecycle
         self._id = defined.experiment_id
         experiment = evolve(evolve(None, defined), started)
-        self._memory = Memory(0, 1, Map({self._id: experiment}))
+        self._memory = Memory(0, 1, Experiments.of({self._id: experiment}))
         self._later = [event for event in later if not _by_observation(event)]  # those it finds itself
         self._due = _in_order([event.offset for event in self._later])
         self.decision: events.Decision | None = None
@@ -85,7 +86,7 @@ class Replica:
             experiment, made = facts.follow(self.experiment, facts.released(now), facts.published(now))
         else:
             experiment = evolve(self.experiment, event)
-        self._memory = replace(self._memory, experiments=Map({self._id: experiment}))
+        self._memory = replace(self._memory, experiments=Experiments.of({self._id: experiment}))
         self._note(made)
 
     def _note(self, control: Sequence[events.Lifecycle | events.Reply]) -> None:

@@ -3,22 +3,26 @@
 Every row names its version, and older versions keep reading. A row is written only when its part has changed.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from immutables import Map
 
 import sprt
 from experiments.batch import Emissions
-from experiments.memory import Answer, Cold, Experiment, Hot, Memory, Pause, Queue, Share, State
+from experiments.experiment import Answer, Cold, Experiment, Hot, Pause, Share, State
+from experiments.ledger import Account, Experiments, Numbers
+from experiments.memory import Memory, Queue
 from experiments.planning import stored_design
 from experiments.sequences import Seen
 from experiments.sharing import shared
 from schemas import codecs, events
 from schemas.binary import NO_ITEMS, double, items, long, text, time, two_doubles
+from schemas.stacked import doubles, joined, longs, texts
 
 ROW_VERSION = 2  # since 2 the missing numbers of a source count down from its highest, so that rows stay small
 POSITION_KEY = b"\x00position"
@@ -27,11 +31,13 @@ _QUEUE_PREFIX = b"\x00queue/"
 
 Row = tuple[bytes, bytes]
 
+_NO_SUMS_NOBODY_WAITS = NO_ITEMS + NO_ITEMS + text("")  # behind the counts, which end as well
+
 
 def to_rows(memory: Memory, emissions: Emissions) -> list[Row]:
     """Return the rows that the step changed, and the position row last."""
     rows = [(name.encode(), _cold_row(memory.experiments[name].cold)) for name in emissions.cold]
-    rows += [(name.encode() + _HOT_SUFFIX, _hot_row(name, memory.experiments[name].hot)) for name in emissions.hot]
+    rows += zip((name.encode() + _HOT_SUFFIX for name in emissions.hot), _hot_rows(memory, emissions.hot), strict=True)
     rows += [(_QUEUE_PREFIX + name.encode(), _queue_row(name, memory.queues[name])) for name in emissions.queue_rows]
     position = events.PositionRow(positions=dict(memory.positions), counts=dict(memory.counts))
     return [*rows, (POSITION_KEY, codecs.encode_avro(position))]
@@ -56,7 +62,7 @@ def load(partition: int, partitions: int, rows: Iterable[tuple[bytes, bytes | No
             continue
         cold = _cold(codecs.decode(value, events.ColdRow))
         experiments[cold.experiment_id] = Experiment(cold, _walk(cold, last.get(key + _HOT_SUFFIX)))
-    return replace(memory, experiments=Map(experiments), queues=Map(queues(last.items())))
+    return replace(memory, experiments=Experiments.of(experiments), queues=Map(queues(last.items())))
 
 
 def queues(rows: Iterable[tuple[bytes, bytes | None]]) -> dict[str, Queue]:
@@ -102,6 +108,76 @@ def _cold(row: events.ColdRow) -> Cold:
     return Cold(**body)
 
 
+def _hot_rows(memory: Memory, experiment_ids: Sequence[str]) -> list[bytes]:
+    """Return the hot rows of these experiments; of those with an account only the numbers are encoded anew."""
+    entries, ledger = memory.experiments.entries(experiment_ids), memory.experiments.ledger
+    rows = [entry for entry in entries if isinstance(entry, int)]
+    counted = iter(_counted_rows([ledger.accounts[row] for row in rows], ledger.numbers[rows]) if rows else ())
+    return [
+        next(counted) if isinstance(entry, int) else _hot_row(experiment_id, memory.experiments[experiment_id].hot)
+        for experiment_id, entry in zip(experiment_ids, entries, strict=True)
+    ]
+
+
+def _counted_rows(accounts: Sequence[Account], numbers: Numbers) -> list[bytes]:
+    """Return the rows that `_hot_row` makes of these experiments, put together around what stays the same."""
+    fixed = [it.fixed or _fixed(it, lowest) for it, lowest in zip(accounts, numbers["lowest"].tolist(), strict=True)]
+    head, to_applied, to_source, to_share, to_marks = (texts(parts) for parts in zip(*fixed, strict=True))
+    is_numbered, is_shared = (
+        np.array(flags) for flags in zip(*((it.is_numbered, it.is_shared) for it in accounts), strict=True)
+    )
+    columns = (
+        head,
+        longs(numbers["n"]),
+        doubles(numbers["llr"], numbers["max_llr"]),
+        texts([long(1)]).rows(np.zeros(len(accounts), np.int64)),
+        longs(numbers["count"]),
+        texts([_NO_SUMS_NOBODY_WAITS]).rows(np.zeros(len(accounts), np.int64)),
+        longs(numbers["observations"]),
+        doubles(numbers["total"]),
+        to_applied,
+        longs(numbers["applied"]),
+        to_source,
+        longs(numbers["highest"]).where(is_numbered),
+        to_share,
+        longs(numbers["share"]).where(is_shared),
+        doubles(numbers["share_total"]).where(is_shared),
+        to_marks,
+        texts([_marks(it.experiment.hot.marks) for it in accounts]),
+        longs(numbers["last_applied"]),
+        longs(numbers["last_point_at"]),
+        longs(numbers["last_point_n"]),
+    )
+    return joined(columns)
+
+
+def _fixed(account: Account, lowest: int) -> tuple[bytes, ...]:
+    """Return what stays the same of an account's rows: the parts between its numbers."""
+    experiment, source = account.experiment, account.source or ""
+    hot = experiment.hot
+    to_applied, behind_applied = _around(_counts(hot), "applied")
+    if account.is_numbered:
+        to_source, behind_source = _around(_sources(hot), source)
+        to_source += text(source) + long(lowest)
+        behind_source = NO_ITEMS + long(hot.sources[source].lost if source in hot.sources else 0) + behind_source
+    else:
+        to_source, behind_source = _in_order(_sources(hot)), b""
+    if account.is_shared:
+        to_share, behind_share = _around(_shares(hot), f"source:{source}")
+        to_share += text(f"source:{source}")
+    else:
+        to_share, behind_share = _in_order(_shares(hot)), b""
+    fixed = (
+        _hot_head(experiment.cold.experiment_id, hot.run),
+        to_applied + text("applied"),
+        behind_applied + _earlier(hot) + to_source,
+        behind_source + to_share,
+        behind_share,
+    )
+    object.__setattr__(account, "fixed", fixed)
+    return fixed
+
+
 def _hot_row(experiment_id: str, hot: Hot) -> bytes:
     """Return an `events.HotRow`, put together by hand: a batch writes one of each experiment that it touches."""
     statistic = hot.statistic
@@ -114,16 +190,45 @@ def _hot_row(experiment_id: str, hot: Hot) -> bytes:
         text(statistic.waiting),
         long(hot.observations),
         double(hot.total),
-        items([text(name) + long(number) for name, number in hot.counts.items()]),
-        items([text(name) + long(number) for name, number in hot.earlier.items()]) if hot.earlier else NO_ITEMS,
-        items([_source(name, seen) for name, seen in sorted(hot.sources.items())]),
-        items([text(name) + long(number) + double(total) for name, (number, total) in sorted(hot.shares.items())]),
+        _in_order(_counts(hot)),
+        _earlier(hot),
+        _in_order(_sources(hot)),
+        _in_order(_shares(hot)),
         _marks(hot.marks),
         time(hot.last_applied),
         time(hot.last_point_at),
         long(hot.last_point_n),
     )
     return b"".join(parts)
+
+
+def _counts(hot: Hot) -> dict[str, bytes]:
+    return {name: text(name) + long(number) for name, number in hot.counts.items()}
+
+
+def _earlier(hot: Hot) -> bytes:
+    return items([text(name) + long(number) for name, number in hot.earlier.items()])
+
+
+def _sources(hot: Hot) -> dict[str, bytes]:
+    return {name: _source(name, seen) for name, seen in hot.sources.items()}
+
+
+def _shares(hot: Hot) -> dict[str, bytes]:
+    return {name: text(name) + long(number) + double(total) for name, (number, total) in hot.shares.items()}
+
+
+def _in_order(encoded: dict[str, bytes]) -> bytes:
+    """Return an array or a map of these items in the order of their names."""
+    return items([encoded[name] for name in sorted(encoded)])
+
+
+def _around(encoded: dict[str, bytes], name: str) -> tuple[bytes, bytes]:
+    """Return what `_in_order` puts before and behind the item of this name, which may be a new one."""
+    others = sorted(encoded.keys() - {name})
+    before = b"".join([encoded[other] for other in others if other < name])
+    behind = b"".join([encoded[other] for other in others if other > name])
+    return long(len(others) + 1) + before, behind + NO_ITEMS
 
 
 @lru_cache(maxsize=16_384)

@@ -14,7 +14,7 @@ MAX_SOURCES = 1000
 Verdict = Literal["new", "duplicate", "sequence_too_old", "too_many_sources"]
 
 
-class Seen(NamedTuple):  # a tuple: a worker makes one per experiment and batch
+class Seen(NamedTuple):  # a tuple: folding may make one for every record
     """All numbers from `lowest` to `highest` were seen but `missing`; `lost` numbers left the window unseen."""
 
     lowest: int

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from immutables import Map
 
 from experiments.batch import NONE, Floats, Ints, ObservationBatch, gather
-from experiments.memory import LATE, Experiment, Hot, Share
+from experiments.experiment import LATE, Experiment, Hot, Share
 
 _LATE_MICROSECONDS = 60_000_000
 

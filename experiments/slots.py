@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from experiments.memory import Experiment, Queue
+from experiments.experiment import Experiment
+from experiments.memory import Queue
 from schemas import events
 
 

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 from experiments import endings, facts, health
 from experiments.evolve import evolve
+from experiments.experiment import Experiment, State
 from experiments.facts import Moment
-from experiments.memory import Experiment, State
 from experiments.planning import Solution
 from experiments.schedule import first_firing, schedule_of
 from schemas import events

@@ -108,8 +108,8 @@ class Instruments:
         }
         for row, number in numbers.items():
             self._rows.labels(row).inc(number)
-        rows = done.records[-sum(numbers.values()) :]  # they are the last of a transaction
-        self._bytes.inc(sum(len(row.key or b"") + len(row.value or b"") for row in rows))
+        if done.outgoing is not None:
+            self._bytes.inc(sum(len(key) + len(value) for key, value in done.outgoing.rows.pairs))
 
     def _compare(self, memory: Memory, decision: events.Decision) -> None:
         """Compare the size of a run that met a boundary with what its design expected."""

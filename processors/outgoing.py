@@ -3,20 +3,21 @@
 Rejected and forwarded records keep key, value and headers untouched; the reasons of a rejection are added headers.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from experiments.batch import Emissions, Forwarded, Point, Rejected
+from experiments.batch import Emissions, Forwarded, Rejected
 from experiments.memory import Memory
+from experiments.published import Points
 from processors.inputs import Fetched
 from processors.records import Delivered, Headers
 from schemas import codecs, events
-from schemas.binary import long, text, three_doubles, time
+from schemas.binary import long, text
 from schemas.partitions import partition_of
+from schemas.stacked import doubles, joined, longs, texts
 from schemas.topics import MAX_RECORD_BYTES, Topics
 
-_NO_HEADERS: Headers = []
 _ERRORS = "__sprt.errors."
 _LONGEST_TEXT = 4_000
 _LONGEST_KEY = 8 * 1024
@@ -33,13 +34,29 @@ class Record(NamedTuple):
     headers: Headers
 
 
-def records(
+class Pairs(NamedTuple):
+    """Keys and values of records without headers that go to one partition: a busy batch has tens of thousands."""
+
+    topic: str
+    partition: int
+    pairs: Sequence[tuple[bytes, bytes]]
+
+
+class Outgoing(NamedTuple):
+    """The records of a transaction: some of all kinds, the points of walks, the rows of state."""
+
+    records: list[Record]
+    walks: Pairs
+    rows: Pairs
+
+
+def outgoing(
     topics: Topics,
     memory: Memory,
     emissions: Emissions,
-    rows: Sequence[tuple[bytes, bytes | None]],
+    rows: Sequence[tuple[bytes, bytes]],
     fetched: Fetched | None = None,
-) -> list[Record]:
+) -> Outgoing:
     """Return every record of the step's transaction; `fetched` is what the step was given, if anything."""
     partition, partitions = memory.partition, memory.partitions
     made = [_control(topics, partition, event) for event in emissions.control]
@@ -47,7 +64,6 @@ def records(
     for told in emissions.queues:
         value = codecs.encode_json(told)
         made.append(Record(topics.queues, partition_of(told.queue, partitions), told.queue.encode(), value, []))
-    made += _walks(topics.walks, partition, emissions.walks)
     if fetched is not None and (emissions.rejected or emissions.forwarded):
         topic = getattr(topics, fetched.input)
         offsets = sorted({it.offset for it in emissions.rejected} | {it.offset for it in emissions.forwarded})
@@ -55,17 +71,22 @@ def records(
         made += [_rejected(topics, topic, partition, by_offset[it.offset], it) for it in emissions.rejected]
         onward = topics.control if fetched.input == "commands" else topic
         made += [_forwarded(onward, by_offset[it.offset], it) for it in emissions.forwarded]
-    state = topics.state
-    made += [Record(state, partition, key, value, _NO_HEADERS) for key, value in rows]
-    return made
+    return Outgoing(made, Pairs(topics.walks, partition, _walks(emissions.walks)), Pairs(topics.state, partition, rows))
 
 
-def _walks(topic: str, partition: int, points: Sequence[Point]) -> Iterator[Record]:
-    """Yield the points as `codecs.encode_avro` writes their events, by hand: a busy batch has thousands."""
-    for experiment_id, run, n, llr, p_value, total, offset, at in points:
-        key, head = _of_walk(experiment_id, run)
-        value = head + long(n) + three_doubles(llr, p_value, total) + long(offset) + time(at)
-        yield Record(topic, partition, key, value, _NO_HEADERS)
+def _walks(points: Points) -> list[tuple[bytes, bytes]]:
+    """Return the points as `codecs.encode_avro` writes their events, all at once."""
+    if not points:
+        return []
+    keys, heads = zip(*(_of_walk(*run) for run in points.runs), strict=True)
+    columns = (
+        texts(heads).rows(points.of),
+        longs(points.n),
+        doubles(points.llr, points.p_value, points.total),
+        longs(points.offset),
+        longs(points.at),
+    )
+    return list(zip(map(keys.__getitem__, points.of.tolist()), joined(columns), strict=True))
 
 
 @lru_cache(maxsize=16_384)

@@ -9,7 +9,7 @@ from typing import Final
 from processors.config import WorkerConfig
 
 #: A touched experiment costs about as much as so many records: a row, and perhaps some points of its walk.
-EXPERIMENT: Final = 60
+EXPERIMENT: Final = 20
 
 _FIRST_LIMIT: Final = 500
 _LEAST_LIMIT: Final = 100

@@ -334,15 +334,15 @@ class PartitionThread(threading.Thread):
         if isinstance(outcome, AtBarrier):
             self._barrier.close(outcome)
             return True
-        if outcome.records:
-            self._transactions.commit(outcome.records)
+        if outcome.outgoing is not None:
+            self._transactions.commit(outcome.outgoing)
         self._memory = outcome.memory
         self._due_is_stale |= bool(outcome.emissions.cold)
         if isinstance(step, Observations):
             self._has_strangers = not _OF_STRANGERS.isdisjoint(outcome.emissions.counts)
             touched, known = len(outcome.emissions.hot), len(self._memory.experiments)
             self._pace.computed(time.monotonic(), len(step.fetched.messages), touched, outcome.seconds, known)
-        if outcome.records:
+        if outcome.outgoing is not None:
             self._shared.instruments.committed(self.partition, outcome)
         for event in outcome.emissions.control:
             if isinstance(event, events.Decision):

@@ -15,7 +15,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from experiments.estimates import naive_estimate
-from experiments.memory import Experiment, Memory, State
+from experiments.experiment import Experiment, State
+from experiments.memory import Memory
 from schemas.instruments import family
 
 MOST = 500

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 from experiments.advance import advance
 from experiments.batch import Batch, Deleted, Emissions, ObservationBatch, Tick
 from experiments.columns import archive_batch, command_batch, control_batch, observation_batch, queue_batch
-from experiments.memory import Memory, State
+from experiments.experiment import State
+from experiments.memory import Memory
 from experiments.planning import Refusal, Solution
 from experiments.rows import to_rows
 from processors.frames import Known
 from processors.inputs import Fetched
-from processors.outgoing import Record, records
+from processors.outgoing import Outgoing, outgoing
 from schemas.topics import Topics
 
 
@@ -92,7 +93,7 @@ Step = Observations | Control | Commands | Archives | Queues | Clock | Gone
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The memory after the step and the records of its transaction; none if the step changed positions only.
+    """The memory after the step and what its transaction sends, None if the step changed positions only.
 
     `seconds` are of this thread's work alone: on a busy machine the next batch must not be taken for a slow one.
     """
@@ -100,7 +101,7 @@ class Done:
     batch: Batch
     memory: Memory
     emissions: Emissions
-    records: list[Record]
+    outgoing: Outgoing | None
     seconds: float
 
 
@@ -149,23 +150,23 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
     else:
         batch = Tick(memory.partition, step.at)
     after, emissions = advance(memory, batch)
-    made: list[Record] = []
+    made = None
     if _is_news(emissions) or isinstance(step, Gone):
         fetched = None if isinstance(step, Clock | Gone) else step.fetched
-        made = records(topics, after, emissions, to_rows(after, emissions), fetched)
+        made = outgoing(topics, after, emissions, to_rows(after, emissions), fetched)
     return Done(batch, after, emissions, made, time.thread_time() - began)
 
 
 def _strangers(memory: Memory, batch: ObservationBatch) -> list[str]:
     """Return the experiments in the batch that are not running here as far as memory knows."""
-    known = memory.experiments
-    return [it for it in batch.experiment_ids if it not in known or known[it].cold.state is not State.RUNNING]
+    colds = ((it, memory.experiments.cold(it)) for it in batch.experiment_ids)
+    return [experiment_id for experiment_id, cold in colds if cold is None or cold.state is not State.RUNNING]
 
 
 def _may_be_new(memory: Memory, experiment_id: str) -> bool:
     """Return whether the experiment never ran here: its commands may have been put on any partition."""
-    experiment = memory.experiments.get(experiment_id)
-    return experiment is None or experiment.cold.run == 0
+    cold = memory.experiments.cold(experiment_id)
+    return cold is None or cold.run == 0
 
 
 def _is_news(emissions: Emissions) -> bool:

@@ -3,11 +3,11 @@
 A failed send or commit is never repaired here: the worker ends, and the next owner goes on from the last commit.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from confluent_kafka import Producer
 
-from processors.outgoing import Record
+from processors.outgoing import Outgoing
 from processors.takeover import retried
 
 _COMMIT_SECONDS = 25.0
@@ -24,7 +24,7 @@ class Transactions:
         self._kill_point = kill_point
         self._has_committed = False
 
-    def commit(self, records: Sequence[Record]) -> None:
+    def commit(self, outgoing: Outgoing) -> None:
         """Return once all records are committed; on any exception it is unknown whether they are.
 
         Raises
@@ -35,10 +35,10 @@ class Transactions:
         self._reach("before_send")
         self._producer.begin_transaction()
         produce = self._producer.produce
-        for topic, partition, key, value, headers in records:
-            if headers:
-                produce(topic, value, key, partition, headers=[*headers])
-            else:  # without headers at all it takes a third of the time
+        for topic, partition, key, value, headers in outgoing.records:
+            produce(topic, value, key, partition, headers=[*headers])
+        for topic, partition, pairs in (outgoing.walks, outgoing.rows):
+            for key, value in pairs:  # without headers at all it takes a third of the time
                 produce(topic, value, key, partition)
         self._reach("after_send")
         if self._kill_point is not None:

@@ -17,9 +17,8 @@ _MORE: Final = [bytes((it & 0x7F | 0x80, it >> 7 | 0x80)) for it in range(_PAIRS
 NO_ITEMS: Final = b"\x00"
 #: A double.
 double = Struct("<d").pack
-#: Some, one behind the other.
+#: Two, one behind the other.
 two_doubles = Struct("<dd").pack
-three_doubles = Struct("<ddd").pack
 
 
 def long(number: int) -> bytes:

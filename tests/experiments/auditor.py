@@ -6,7 +6,8 @@ from typing import Any
 
 from experiments.batch import Batch, ControlBatch, Emissions, ObservationBatch
 from experiments.columns import RawRecord
-from experiments.memory import Memory, State
+from experiments.experiment import State
+from experiments.memory import Memory
 from schemas import events
 
 _IDLE = {"DEFINED", "DECIDED", "ARCHIVED"}

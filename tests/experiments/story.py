@@ -6,10 +6,12 @@ from functools import cache
 from typing import Any
 
 from experiments import advance, plan
-from experiments.batch import Emissions, Point, Tick
+from experiments.batch import Emissions, Tick
 from experiments.columns import RawRecord, archive_batch, control_batch, observation_batch
-from experiments.memory import Experiment, Memory
+from experiments.experiment import Experiment
+from experiments.memory import Memory
 from experiments.planning import Refusal, Solution
+from experiments.published import Point
 from experiments.times import moment
 from schemas import codecs, events
 from schemas.partitions import partition_of

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.batch import Emissions
 from experiments.columns import RawRecord, queue_batch
-from experiments.memory import State
+from experiments.experiment import State
 from experiments.planning import plan
 from experiments.rows import load, to_rows
 from schemas import codecs, events

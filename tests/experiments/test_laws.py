@@ -105,12 +105,10 @@ def test_every_hot_row_and_every_point_is_what_its_schema_writes(told: Any) -> N
     start = _begin(model, stop).memory
     after, step = advance(start, observation_batch(start.partition, 0, len(values), _raw(values)))
     (hot, _) = to_rows(after, Emissions(hot=("rng-bias",)))
-    sent = outgoing.records(Topics(), after, replace(step, rejected=(), forwarded=()), [])
+    sent = outgoing.outgoing(Topics(), after, replace(step, rejected=(), forwarded=()), [])
 
     assert hot[1] == codecs.encode_avro(codecs.decode(hot[1], events.HotRow))
-    assert [it.value for it in sent if it.topic == Topics().walks] == [
-        codecs.encode_avro(it.event()) for it in step.walks
-    ]
+    assert [value for _, value in sent.walks.pairs] == [codecs.encode_avro(it.event()) for it in step.walks]
 
 
 def _restart(partition: int, rows: list[Row]) -> Memory:

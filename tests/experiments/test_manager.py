@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from experiments import slots
-from experiments.memory import Queue, State
+from experiments.experiment import State
+from experiments.memory import Queue
 from experiments.times import moment
 from schemas import events
 from tests.experiments.story import BEGIN, SECOND, Story

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from experiments.batch import Batch, Emissions, Point
+from experiments.batch import Batch, Emissions
 from experiments.columns import observation_batch
+from experiments.published import Point
 from experiments.replay import Replica, differences
 from experiments.times import micros
 from schemas import events

@@ -10,14 +10,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from immutables import Map
 
 from experiments import advance, facts
 from experiments.columns import RawRecord, observation_batch
 from experiments.definition import parse
 from experiments.evolve import evolve
+from experiments.experiment import LATE, Experiment, Pause, Share
 from experiments.facts import Moment
-from experiments.memory import LATE, Experiment, Memory, Pause, Share
+from experiments.ledger import Experiments
+from experiments.memory import Memory
 from experiments.planning import solve
 from experiments.rows import to_rows
 from experiments.times import moment
@@ -57,7 +58,7 @@ def running(kind: str) -> Experiment:
 @cache
 def begun(observations: int) -> Memory:
     """Every kind with so many observations."""
-    memory = Memory(0, 1, experiments=Map({kind: running(kind) for kind in KINDS}))
+    memory = Memory(0, 1, experiments=Experiments.of({kind: running(kind) for kind in KINDS}))
     if not observations:
         return memory
     values = ([0.0, 1.0] * 60)[:observations]
@@ -159,7 +160,7 @@ def test_most_of_an_ordinary_batch_is_quiet(observations: int) -> None:
     batch = observation_batch(0, len(KINDS), len(KINDS) + len(given), given)
     quiet = fold_quiet(begun(observations).experiments, batch, *by_experiment(batch))
 
-    assert {"plain", "watched", "p-rule", "poisson"} <= {batch.experiment_ids[code] for code in quiet}
+    assert {"plain", "watched", "p-rule", "poisson"} <= {batch.experiment_ids[code] for code in quiet.codes}
 
 
 def test_records_that_come_late_are_counted_as_such_in_an_ordinary_batch() -> None:
@@ -177,7 +178,7 @@ def test_records_that_come_late_are_counted_as_such_in_an_ordinary_batch() -> No
 
 
 def test_the_clock_of_a_stall_never_goes_back_with_the_brokers_clock() -> None:
-    memory = Memory(0, 1, experiments=Map({"plain": running("plain")}))
+    memory = Memory(0, 1, experiments=Experiments.of({"plain": running("plain")}))
     late = BEGIN + round(timedelta(seconds=5) / timedelta(microseconds=1))
     given = [RawRecord(0, late, None, _record("plain", [1.0])), RawRecord(1, BEGIN + 1, None, _record("plain", [1.0]))]
 

@@ -12,7 +12,8 @@ from typing import Any
 from experiments import advance
 from experiments.batch import Batch, Emissions, Tick
 from experiments.columns import RawRecord, archive_batch, control_batch, observation_batch, queue_batch
-from experiments.memory import Memory, State
+from experiments.experiment import State
+from experiments.memory import Memory
 from experiments.rows import Row, load, to_rows
 from schemas import codecs, events
 from schemas.partitions import partition_of

@@ -17,7 +17,7 @@ from experiments import rows
 from experiments.advance import advance
 from experiments.memory import Memory
 from processors import agent, clients, inputs, partition, steps, takeover, transactions
-from processors.outgoing import Record
+from processors.outgoing import Outgoing
 from schemas import codecs, events
 
 
@@ -78,11 +78,10 @@ def without_one_transaction() -> None:
     """What is emitted is committed first, the rows after it: two transactions where one belongs."""
     original = transactions.Transactions.commit
 
-    def in_two(self: transactions.Transactions, records: list[Record]) -> None:
-        emitted = [it for it in records if not it.topic.endswith(".state")]
-        if emitted:
-            original(self, emitted)
-        original(self, [it for it in records if it.topic.endswith(".state")])
+    def in_two(self: transactions.Transactions, outgoing: Outgoing) -> None:
+        if outgoing.records or outgoing.walks.pairs:
+            original(self, outgoing._replace(rows=outgoing.rows._replace(pairs=())))
+        original(self, outgoing._replace(records=[], walks=outgoing.walks._replace(pairs=())))
 
     _bend(transactions.Transactions, "commit", in_two)
 
@@ -119,11 +118,12 @@ def losing_requests() -> None:
 def _at_decisions(after: bool) -> None:
     original = transactions.Transactions.commit
 
-    def commit(self: transactions.Transactions, records: list[Record]) -> None:
-        decides = any(it.topic.endswith(".control") and b'"type":"decision"' in (it.value or b"") for it in records)
+    def commit(self: transactions.Transactions, outgoing: Outgoing) -> None:
+        made = [it.value or b"" for it in outgoing.records if it.topic.endswith(".control")]
+        decides = any(b'"type":"decision"' in value for value in made)
         if decides and not after:
             os.kill(os.getpid(), signal.SIGKILL)
-        original(self, records)
+        original(self, outgoing)
         if decides:
             os.kill(os.getpid(), signal.SIGKILL)
 

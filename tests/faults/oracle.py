@@ -17,7 +17,8 @@ from immutables import Map
 from experiments.advance import advance
 from experiments.batch import Emissions
 from experiments.columns import RawRecord, control_batch, observation_batch
-from experiments.memory import Cold, Experiment, Hot, Memory
+from experiments.experiment import Cold, Experiment, Hot
+from experiments.memory import Memory
 from experiments.planning import Refusal, Solution
 from schemas import codecs, events
 from tests.processors.installation import Installation, headers

@@ -17,9 +17,10 @@ from experiments.planning import Solution, plan
 from experiments.rows import to_rows
 from experiments.times import micros
 from processors.instruments import Instruments
-from processors.outgoing import Record
+from processors.outgoing import outgoing
 from processors.steps import Done
 from schemas import codecs, events
+from schemas.topics import Topics
 from tests.processors.installation import bernoulli, run_command
 
 
@@ -46,7 +47,7 @@ class Committed:
 
     def _step(self, batch: Batch) -> None:
         self.memory, emissions = advance(self.memory, batch)
-        made = [Record("state", 0, key, value, []) for key, value in to_rows(self.memory, emissions)]
+        made = outgoing(Topics(), self.memory, emissions, to_rows(self.memory, emissions))
         self.instruments.committed(0, Done(batch, self.memory, emissions, made, 0.0))
 
     def tick(self, at: int) -> None:

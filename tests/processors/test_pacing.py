@@ -24,7 +24,7 @@ def test_a_batch_that_touches_every_experiment_takes_its_share(known: int) -> No
         assert seconds(more, known) == pytest.approx(0.15, rel=1e-3)
 
 
-@pytest.mark.parametrize("known", [1_300, 2_500, 4_900])
+@pytest.mark.parametrize("known", [3_800, 7_500, 14_000])
 def test_experiments_that_take_more_than_half_of_a_share_get_twice_of_it(known: int) -> None:
     more = affordable(500, 500, known, 0.15 / seconds(500, 500), 10**6)
     assert seconds(more, known) == pytest.approx(0.3, rel=1e-3)
@@ -42,7 +42,7 @@ def test_experiments_that_get_no_records_do_not_count() -> None:
 
 def test_no_batch_is_larger_than_was_asked_for_and_of_many_experiments_than_twice_of_it() -> None:
     assert affordable(500, 1, 1, 0.15 / seconds(500, 1), MOST) == MOST
-    assert affordable(500, 500, 1_300, 0.15 / seconds(500, 500), MOST) == 2 * MOST
+    assert affordable(500, 500, 3_800, 0.15 / seconds(500, 500), MOST) == 2 * MOST
 
 
 def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is() -> None:
