@@ -22,7 +22,7 @@ from experiments.sequences import Seen
 from experiments.sharing import shared
 from schemas import codecs, events
 from schemas.binary import NO_ITEMS, double, items, long, text, time, two_doubles
-from schemas.stacked import doubles, joined, longs, texts
+from schemas.stacked import doubles, joined, longs, same, texts
 
 ROW_VERSION = 2  # since 2 the missing numbers of a source count down from its highest, so that rows stay small
 POSITION_KEY = b"\x00position"
@@ -31,6 +31,7 @@ _QUEUE_PREFIX = b"\x00queue/"
 
 Row = tuple[bytes, bytes]
 
+_WIDEST = 512  # bytes that stay the same of rows put together at once: a table is as wide as its longest row
 _NO_SUMS_NOBODY_WAITS = NO_ITEMS + NO_ITEMS + text("")  # behind the counts, which end as well
 
 
@@ -110,19 +111,23 @@ def _cold(row: events.ColdRow) -> Cold:
 
 def _hot_rows(memory: Memory, experiment_ids: Sequence[str]) -> list[bytes]:
     """Return the hot rows of these experiments; of those with an account only the numbers are encoded anew."""
-    entries, ledger = memory.experiments.entries(experiment_ids), memory.experiments.ledger
-    rows = [entry for entry in entries if isinstance(entry, int)]
-    counted = iter(_counted_rows([ledger.accounts[row] for row in rows], ledger.numbers[rows]) if rows else ())
-    return [
-        next(counted) if isinstance(entry, int) else _hot_row(experiment_id, memory.experiments[experiment_id].hot)
-        for experiment_id, entry in zip(experiment_ids, entries, strict=True)
-    ]
+    ledger = memory.experiments.ledger
+    lowest = ledger.numbers["lowest"]
+    rows: dict[str, int] = {}
+    for experiment_id, entry in zip(experiment_ids, memory.experiments.entries(experiment_ids), strict=True):
+        if isinstance(entry, int):
+            account = ledger.accounts[entry]
+            if sum(map(len, account.fixed or _fixed(account, int(lowest[entry])))) <= _WIDEST:
+                rows[experiment_id] = entry
+    places = list(rows.values())
+    counted = iter(_counted_rows([ledger.accounts[row] for row in places], ledger.numbers[places]) if rows else ())
+    return [next(counted) if it in rows else _hot_row(it, memory.experiments[it].hot) for it in experiment_ids]
 
 
 def _counted_rows(accounts: Sequence[Account], numbers: Numbers) -> list[bytes]:
     """Return the rows that `_hot_row` makes of these experiments, put together around what stays the same."""
-    fixed = [it.fixed or _fixed(it, lowest) for it, lowest in zip(accounts, numbers["lowest"].tolist(), strict=True)]
-    head, to_applied, to_source, to_share, to_marks = (texts(parts) for parts in zip(*fixed, strict=True))
+    fixed = zip(*(account.fixed for account in accounts), strict=True)
+    head, to_applied, to_source, to_share, to_marks = (texts(parts) for parts in fixed)
     is_numbered, is_shared = (
         np.array(flags) for flags in zip(*((it.is_numbered, it.is_shared) for it in accounts), strict=True)
     )
@@ -130,9 +135,9 @@ def _counted_rows(accounts: Sequence[Account], numbers: Numbers) -> list[bytes]:
         head,
         longs(numbers["n"]),
         doubles(numbers["llr"], numbers["max_llr"]),
-        texts([long(1)]).rows(np.zeros(len(accounts), np.int64)),
+        same(long(1), len(accounts)),
         longs(numbers["count"]),
-        texts([_NO_SUMS_NOBODY_WAITS]).rows(np.zeros(len(accounts), np.int64)),
+        same(_NO_SUMS_NOBODY_WAITS, len(accounts)),
         longs(numbers["observations"]),
         doubles(numbers["total"]),
         to_applied,

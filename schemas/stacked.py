@@ -32,11 +32,16 @@ class Column(NamedTuple):
 
 
 def texts(encoded: Sequence[bytes]) -> Column:
-    """Return what is encoded already."""
+    """Return what is encoded already; the table is as wide as the longest of them."""
     size = np.array([len(it) for it in encoded], np.int64)
     width = int(size.max(initial=0))
     padded = b"".join(it.ljust(width) for it in encoded)
     return Column(np.frombuffer(padded, np.uint8).reshape(len(encoded), width), size)
+
+
+def same(encoded: bytes, records: int) -> Column:
+    """Return what all of so many records have at this place."""
+    return texts([encoded]).rows(np.zeros(records, np.int64))
 
 
 def longs(numbers: Ints) -> Column:
@@ -62,7 +67,7 @@ def doubles(*columns: Floats) -> Column:
 
 def joined(columns: Sequence[Column]) -> list[bytes]:
     """Return the records that the columns make side by side."""
-    counts = [np.arange(it.bytes.shape[1], dtype=np.int16) < it.size.astype(np.int16)[:, None] for it in columns]
+    counts = [np.arange(it.bytes.shape[1], dtype=np.int32) < it.size.astype(np.int32)[:, None] for it in columns]
     data = np.concatenate([it.bytes for it in columns], axis=1)[np.concatenate(counts, axis=1)].tobytes()
     ends = np.cumsum(sum(it.size for it in columns)).tolist()
     return [data[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]

@@ -5,14 +5,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from immutables import Map
 
 from experiments import advance, facts
 from experiments.batch import Emissions
 from experiments.columns import RawRecord, observation_batch
-from experiments.experiment import Experiment
+from experiments.experiment import Experiment, Share
 from experiments.ledger import Experiments
 from experiments.memory import Memory
 from experiments.rows import to_rows
+from experiments.sequences import Seen
 from schemas import codecs, events
 from tests.experiments.story import BEGIN
 from tests.experiments.test_quiet import NOW, running
@@ -28,7 +30,7 @@ def begun() -> Memory:
 def observed(memory: Memory, number: int, source: str | None, size: int = SIZE, first: int = 0) -> Memory:
     """The memory after one more batch of every kind; `first` is the sequence of its first record."""
     position = memory.positions.get("observations", 0)
-    records = []
+    records: list[RawRecord] = []
     for at in range(size):
         for kind in KINDS:
             fields: dict[str, Any] = {} if source is None else {"source": source, "sequence": first + at}
@@ -80,6 +82,20 @@ def test_batches_of_any_sources_and_changes_between_them_are_their_records_one_b
         assert whole.experiments == parts.experiments
         emissions = Emissions(hot=KINDS)
         assert to_rows(whole, emissions) == to_rows(parts, emissions)
+
+
+def test_the_rows_of_experiments_with_very_many_sources_are_right_too() -> None:
+    memory = begun()
+    crowded = memory.experiments["watched"]
+    names = [f"{number:0100d}" for number in range(900)]
+    hot = crowded.hot._replace(
+        sources=Map({name: Seen(0, 5) for name in names}), shares=Map({f"source:{it}": Share(6, 3.0) for it in names})
+    )
+    memory = replace(memory, experiments=memory.experiments.set("watched", replace(crowded, hot=hot)))
+    whole, parts = observed(memory, 0, "s"), _one_by_one(memory, 0, "s", 0)
+
+    assert counted(whole) == set(KINDS)
+    assert to_rows(whole, Emissions(hot=KINDS)) == to_rows(parts, Emissions(hot=KINDS))
 
 
 def test_a_step_leaves_the_memory_it_began_with_as_it_was() -> None:
