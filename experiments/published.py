@@ -56,8 +56,8 @@ class Points(Sequence[Point]):
         """Return these points, and others behind them."""
         if not points:
             return self
-        runs = {(point.experiment_id, point.run): 0 for point in points}
-        runs = {run: len(self.runs) + number for number, run in enumerate(runs)}
+        named = dict.fromkeys((point.experiment_id, point.run) for point in points)
+        runs = {run: number for number, run in enumerate(named, len(self.runs))}
         of = np.array([runs[point.experiment_id, point.run] for point in points])
         others = (of, *(np.array(column) for column in list(zip(*points, strict=True))[2:]))
         joined = (np.concatenate(pair) for pair in zip(self._columns(), others, strict=True))

@@ -101,21 +101,16 @@ def _candidates(experiments: Experiments, batch: ObservationBatch, order: Ints, 
     ):
         if entry is None:
             continue
-        row: int | str = batch.experiment_ids[code]
-        if isinstance(entry, int):
-            row, account = entry, ledger.accounts[entry]
-            if account.source == names[source] and account.is_numbered == is_numbered:
-                known.append((len(found.codes), entry))
-                found.codes.append(code)
-                found.rows.append(row)
-                found.accounts.append(account)
-                continue
-        opened = _opened(experiments.whole(entry), names[source], sequence if is_numbered else None)
-        if opened is not None:
-            found.numbers[len(found.codes)] = opened[1]
-            found.codes.append(code)
-            found.rows.append(row)
-            found.accounts.append(opened[0])
+        account = ledger.accounts[entry] if isinstance(entry, int) else None
+        if isinstance(entry, int) and account and (account.source, account.is_numbered) == (names[source], is_numbered):
+            known.append((len(found.codes), entry))
+        elif opened := _opened(experiments.whole(entry), names[source], sequence if is_numbered else None):
+            account, found.numbers[len(found.codes)] = opened
+        else:
+            continue
+        found.codes.append(code)
+        found.rows.append(entry if isinstance(entry, int) else batch.experiment_ids[code])
+        found.accounts.append(account)
     if known:
         places, in_ledger = (list(column) for column in zip(*known, strict=True))
         found.numbers[places] = ledger.numbers[in_ledger]
@@ -277,9 +272,7 @@ def _published(groups: Groups, batch: ObservationBatch, walks: _Walks, of: Ints,
         of=of,
         n=numbers["n"][of] + (behind - groups.first[of]),
         llr=walks.ratios[behind - 1],
-        p_value=np.array(
-            [math.exp(-llr) for llr in most.tolist()]
-        ),  # numpy's differs from `sprt.State` in the last bit
+        p_value=np.array([math.exp(-llr) for llr in most.tolist()]),  # numpy differs from `sprt.State` in the last bit
         total=numbers["total"][of] + walks.sums[behind - 1],
         offset=batch.offset[groups.rows[places]],
         at=groups.timestamp[places],

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas import codecs, events
+from schemas.binary import long
+from schemas.stacked import longs
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -53,18 +55,10 @@ def _written(rows: npt.NDArray[np.float64], sequence: int, fields: dict[str, Any
     template = codecs.encode_avro(events.Observation(values=rows[0].tolist(), sequence=sequence, **fields))
     data = rows.view(np.uint8)
     id_size = len(fields["experiment_id"])  # at most 63 letters: one byte says how many
-    begin = len(codecs.header(events.Observation)) + 1 + id_size + _size(2 * per_record)
+    begin = len(codecs.header(events.Observation)) + 1 + id_size + len(long(per_record))
     table: Bytes = np.tile(np.frombuffer(template, np.uint8), (count, 1))
     table[:, begin : begin + 8 * per_record] = data
-    digits = 2 * (sequence + np.arange(count, dtype=np.int64))
-    size = _size(2 * sequence)
-    for place in range(size):
-        more = 0 if place == size - 1 else 128
-        table[:, place - size] = (digits >> 7 * place) & 127 | more
+    sequences = longs(sequence + np.arange(count, dtype=np.int64)).bytes
+    table[:, -sequences.shape[1] :] = sequences
     joined, width = table.tobytes(), len(template)
     return [joined[at : at + width] for at in range(0, len(joined), width)]
-
-
-def _size(digits: int) -> int:
-    """Return how many bytes of seven bits each hold the number."""
-    return max(1, -(-digits.bit_length() // 7))
