@@ -24,6 +24,8 @@ _READY_LOGGER = "kafka.server.KafkaRaftServer"
 _READY = "Kafka Server started"
 FAST_START = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Options of the Java machine for a small broker that starts soon; for a benchmark give `("-XX:+UseG1GC",)`."""
+RECORDS_SINCE = 25
+"""The first Java that uses a recording of a start as `stack.recording` makes it."""
 
 
 def new_cluster_id() -> str:
@@ -32,6 +34,11 @@ def new_cluster_id() -> str:
         text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         if not text.startswith("-"):
             return text
+
+
+def recording_of(jars: Sequence[Path]) -> Path:
+    """Return where the recording of a start with this class path is kept, if there is one: beside the jars."""
+    return jars[0].parent / "start.aot"
 
 
 class KafkaNode(Server):
@@ -160,6 +167,7 @@ class KafkaNode(Server):
             *self._jvm_options,
             "-XX:+ExitOnOutOfMemoryError",
             "-XX:-UsePerfData",
+            *self._recorded(),
             f"-XX:ErrorFile={self.data_dir / 'java-error.log'}",
             f"-Djava.io.tmpdir={self.data_dir / 'tmp'}",
             "-Djava.awt.headless=true",
@@ -169,6 +177,10 @@ class KafkaNode(Server):
             *arguments,
         )
         return Child(self.name, argv, log=self._output, cwd=self.data_dir, keeps=keeps)
+
+    def _recorded(self) -> tuple[str, ...]:
+        kept = recording_of(self._jars)
+        return (f"-XX:AOTCache={kept}",) if self._java.version >= RECORDS_SINCE and kept.exists() else ()
 
     @property
     def _output(self) -> Path:
