@@ -3,7 +3,7 @@
 All count only once the observations were read to where they ended at that moment; the shell sees to it (see `Tick`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from experiments import durations, endings, facts
 from experiments.evolve import firing_id
@@ -21,10 +21,20 @@ _BUSY = (State.QUEUED, State.RUNNING, State.PAUSED, State.HELD)
 def next_due(memory: Memory) -> int | None:
     """Return the earliest moment (microseconds) at which the clock does something, None if it never will.
 
-    Looks at every experiment; it changes only when a cold row or a `last_applied` does, so the shell may keep it.
+    Looks at every experiment. What is applied only puts a moment off, so it stays a lower bound until a cold part
+    changes; `next_due_among` those that changed says how much sooner it may be then.
     """
-    clocks = memory.experiments.clocks()
-    return min((at for _, cold, applied in clocks for at, _ in _alarms(cold, applied)), default=None)
+    return _earliest((cold, applied) for _, cold, applied in memory.experiments.clocks())
+
+
+def next_due_among(memory: Memory, ids: Collection[str]) -> int | None:
+    """Return the same of a few experiments."""
+    found = (memory.experiments[experiment_id] for experiment_id in ids)
+    return _earliest((it.cold, it.hot.last_applied) for it in found)
+
+
+def _earliest(clocks: Iterable[tuple[Cold, int]]) -> int | None:
+    return min((at for cold, applied in clocks for at, _ in _alarms(cold, applied)), default=None)
 
 
 def what_is_due(memory: Memory, at: int, now: Moment) -> Iterator[tuple[str, Happening]]:

@@ -77,7 +77,7 @@ def solve(definition: ExperimentDefinition) -> Solution:
         If no thresholds keep the constraints.
     """
     stored = definition.stored()
-    parts = rfc8785.dumps({part: stored[part] for part in ("model", "errors", "stop")})
+    parts = _canonical({part: stored[part] for part in ("model", "errors", "stop")})
     try:
         lower, upper, certificate = _solved(parts)
     except sprt.TooCostlyError as error:
@@ -88,7 +88,7 @@ def solve(definition: ExperimentDefinition) -> Solution:
         definition_digest=digest(stored),
         lower=lower,
         upper=upper,
-        certificate=json.loads(certificate),
+        certificate=msgspec.json.decode(certificate),
     )
 
 
@@ -149,7 +149,18 @@ def _equal_designs(parts: bytes, lower: float | None, upper: float | None) -> sp
 
 def digest(value: dict[str, Any]) -> str:
     """Return the SHA-256 of the value's canonical JSON (RFC 8785), in hexadecimal."""
-    return hashlib.sha256(rfc8785.dumps(value)).hexdigest()
+    return hashlib.sha256(_canonical(value)).hexdigest()
+
+
+def _canonical(value: dict[str, Any]) -> bytes:
+    """Return the canonical JSON of an object with ASCII names; most of its parts are those of other definitions too."""
+    parts = ((name.encode(), _canonical_part(msgspec.json.encode(value[name]))) for name in sorted(value))
+    return b"{%b}" % b",".join(b'"%b":%b' % part for part in parts)
+
+
+@lru_cache(maxsize=4096)
+def _canonical_part(text: bytes) -> bytes:
+    return rfc8785.dumps(msgspec.json.decode(text))
 
 
 def _design(definition: ExperimentDefinition, thresholds: Any) -> sprt.Design:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import structlog
 from confluent_kafka import TopicPartition
 
-from experiments.due import next_due
+from experiments.due import next_due, next_due_among
 from experiments.memory import Memory
 from processors import clients
 from processors.barrier import Barrier
@@ -95,8 +95,7 @@ class PartitionThread(threading.Thread):
         self._barrier = Barrier(partition, shared.config, shared.watermarks, shared.progress)
         self._frames = {name: Frames(shared.schemas, self._tell_of_registry) for name in _FRAMED}
         self._clock: tuple[int, int] | None = None
-        self._due: int | None = None
-        self._due_is_stale = True
+        self._due: int | None = 0  # the clock does nothing before that, and perhaps not then either
         self._due_checked = 0.0
         self._pace = Pace(shared.config, shared.urgency)
         self._progress_at = 0.0
@@ -305,15 +304,14 @@ class PartitionThread(threading.Thread):
         at, end = self._clock
         if self._observations.reached >= end and not self._frames["observations"].is_waiting:
             self._clock = None
-            self._due_is_stale = True
             self._take(Clock(at))
 
     def _is_due(self, now: int) -> bool:
         """Return whether the clock may end a run now; the exact look at all experiments is rare."""
-        may_be = self._due_is_stale or (self._due is not None and self._due <= now)
-        if may_be and time.monotonic() - self._due_checked >= _DUE_SECONDS:
-            self._due, self._due_is_stale = next_due(self._memory), False
-            self._due_checked = time.monotonic()
+        looked = time.monotonic()
+        if self._due is None or self._due > now or looked - self._due_checked < _DUE_SECONDS:
+            return False
+        self._due, self._due_checked = next_due(self._memory), looked
         return self._due is not None and self._due <= now
 
     def _take(self, step: Step, *, is_light: bool = False) -> bool:
@@ -337,7 +335,8 @@ class PartitionThread(threading.Thread):
         if outcome.outgoing is not None:
             self._transactions.commit(outcome.outgoing)
         self._memory = outcome.memory
-        self._due_is_stale |= bool(outcome.emissions.cold)
+        sooner = next_due_among(self._memory, outcome.emissions.cold)
+        self._due = min((it for it in (self._due, sooner) if it is not None), default=None)
         if isinstance(step, Observations):
             self._has_strangers = not _OF_STRANGERS.isdisjoint(outcome.emissions.counts)
             touched, known = len(outcome.emissions.hot), len(self._memory.experiments)

@@ -28,7 +28,7 @@ _PRIMITIVES: dict[Any, Any] = {
 }
 _JSON = {"type": "string", "logicalType": "json"}
 
-fastavro.write.LOGICAL_WRITERS["string-json"] = lambda value, _schema: json.dumps(value, separators=(",", ":"))
+fastavro.write.LOGICAL_WRITERS["string-json"] = lambda value, _schema: msgspec.json.encode(value).decode()
 fastavro.read.LOGICAL_READERS["string-json"] = lambda text, _writer, _reader: msgspec.json.decode(text)
 
 

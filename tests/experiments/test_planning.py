@@ -1,6 +1,8 @@
+import hashlib
 import math
 
 import pytest
+import rfc8785
 
 from experiments import planning
 from experiments.definition import parse
@@ -19,6 +21,15 @@ def test_equal_designs_are_solved_once_whatever_else_their_definitions_say() -> 
     assert first.design_digest == second.design_digest
     assert first.definition_digest != second.definition_digest
     assert 0.04 < second.certificate["alpha"] <= 0.05
+
+
+def test_the_digest_of_a_definition_is_that_of_its_canonical_json() -> None:
+    given = {"id": "one", "title": 'Grüße "an" alle \u2028 \U0001f600', "tags": ["b", "a"], **GIVEN}
+    solved = planning.solve(parse(given))
+
+    assert solved.definition_digest == hashlib.sha256(rfc8785.dumps(solved.definition)).hexdigest()
+    parts = {name: solved.definition[name] for name in ("model", "errors", "stop")}
+    assert solved.design_digest == hashlib.sha256(rfc8785.dumps(parts)).hexdigest()
 
 
 FINE = {"family": "bernoulli", "h0": {"p": 0.5}, "h1": {"p": 0.501}}

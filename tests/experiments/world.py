@@ -5,6 +5,7 @@ trace. An owner that comes back has its rows alone.
 """
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from experiments import advance
 from experiments.batch import Batch, Emissions, Tick
 from experiments.columns import RawRecord, archive_batch, control_batch, observation_batch, queue_batch
+from experiments.due import next_due, next_due_among
 from experiments.experiment import State
 from experiments.memory import Memory
 from experiments.rows import Row, load, to_rows
@@ -33,6 +35,7 @@ class World:
         self.memories = [Memory(p, partitions) for p in range(partitions)]
         self._logs: dict[tuple[str, int], list[RawRecord]] = defaultdict(list)
         self._rows: list[list[Row]] = [[] for _ in range(partitions)]
+        self._due = [math.inf] * partitions  # nothing is due before that, as far as an owner keeps it up
         self._commands = 0
 
     def send(self, kind: str, experiment_id: str, **fields: Any) -> None:
@@ -73,6 +76,7 @@ class World:
         """Let the owner look at the clock, once it has read every observation."""
         self.read("observations", partition)
         self._step(partition, Tick(partition, self.now))
+        self._due[partition] = next_due(self.memories[partition]) or math.inf
 
     def settle(self) -> None:
         """Let every owner read until nothing is left to read."""
@@ -118,6 +122,8 @@ class World:
         if _is_news(emissions):  # as in the worker: a step without news is not committed, and is done again
             self._rows[partition] += to_rows(memory, emissions)
         self.auditor.look_at(memory, emissions)
+        self._due[partition] = min(self._due[partition], next_due_among(memory, emissions.cold) or math.inf)
+        assert self._due[partition] <= (next_due(memory) or math.inf)
         return emissions
 
     def _publish(self, partition: int, emissions: Emissions, batch: Batch) -> None:

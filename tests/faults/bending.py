@@ -90,12 +90,12 @@ def without_one_transaction() -> None:
 
 
 def losing_batches() -> None:
-    """One batch in thirty is read and never handed on: what a fault in the hand-over would do."""
+    """One batch in ten is read and never handed on: what a fault in the hand-over would do."""
     original, lots = inputs.Chain.take, random.Random(os.getpid())
 
     def take(self: inputs.Chain[Any], limit: int) -> inputs.Fetched | None:
         found = original(self, limit)
-        if found is not None and self.name == "observations" and lots.random() < 1 / 30:
+        if found is not None and self.name == "observations" and lots.random() < 0.1:
             return original(self, limit)
         return found
 

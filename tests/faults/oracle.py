@@ -5,6 +5,7 @@ lifecycle events, which carry the offset at which they take effect, and so is wh
 they lead to is the replay's own.
 """
 
+import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -25,6 +26,8 @@ from tests.processors.installation import Installation, headers
 
 #: Topic, key (cut where a record that is set aside has it cut) and offset of a record that was rejected.
 Origin = tuple[str, bytes, str]
+#: A record of the control topic and the event in it, None if it holds none.
+_Told = tuple[Message, Any]
 _LONGEST_KEY = 8 * 1024
 
 
@@ -52,8 +55,19 @@ def judge(installation: Installation, acknowledged: int | None = None) -> Verdic
 
     `acknowledged` is how many observation records the cluster acknowledged to the producer: all must be in the log.
     """
+    gc.disable()  # millions of objects that live to the end would be looked through again and again
+    try:
+        return _judge(installation, acknowledged)
+    finally:
+        gc.enable()
+
+
+def _judge(installation: Installation, acknowledged: int | None) -> Verdict:
     observations = by_partition(installation, installation.topics.observations)
-    control = by_partition(installation, installation.topics.control)
+    control = {
+        partition: [(message, _decode(message)) for message in messages]
+        for partition, messages in by_partition(installation, installation.topics.control).items()
+    }
     walks = by_partition(installation, installation.topics.walks)
     rejected = by_partition(installation, installation.topics.rejected)
     lost = doubled = wrong = forwarded = 0
@@ -75,7 +89,7 @@ def judge(installation: Installation, acknowledged: int | None = None) -> Verdic
             truth, found = expected.experiments.get(name), actual.experiments.get(name)
             if truth is None or found is None or _parts(truth, actual) != _parts(found, actual):
                 differences.append(f"{partition}: {name} is {found}, truth {truth}")
-        facts = [it for it in map(_decode, control[partition]) if it is not None]
+        facts = [event for _, event in control[partition]]
         decisions, truth_decisions = _of(events.Decision, facts), _of(events.Decision, emissions.control)
         wrong += sum(((decisions - truth_decisions) + (truth_decisions - decisions)).values())
         differences += _compare(partition, "decisions", decisions.elements(), truth_decisions.elements())
@@ -105,7 +119,7 @@ def by_partition(installation: Installation, topic: str) -> dict[int, list[Messa
 
 
 def _replay(
-    installation: Installation, partition: int, control: list[Message], observations: list[Message]
+    installation: Installation, partition: int, control: list[_Told], observations: list[Message]
 ) -> tuple[Memory, Emissions, list[Origin]]:
     """Return the memory that the log leads to, all that it makes a partition say, and which records it rejects."""
     memory = Memory(partition, installation.partitions)
@@ -150,7 +164,7 @@ def _at(memory: Memory, offset: int | None) -> Memory:
     return replace(memory, positions=Map(positions))
 
 
-def _placed_commands(control: list[Message]) -> Iterator[tuple[Message, int, int | None]]:
+def _placed_commands(control: list[_Told]) -> Iterator[tuple[Message, int, int | None]]:
     """Yield each command with the offset of the first observation that sees it, and where a pause begins or ends.
 
     An accepted command says so itself. A refused one changes nothing, so it may stand anywhere behind all that the
@@ -158,12 +172,11 @@ def _placed_commands(control: list[Message]) -> Iterator[tuple[Message, int, int
     is not where they were read but which observations they are about, none of which was folded by then. What cannot be
     read is rejected wherever it stands.
     """
-    decoded = [(message, _decode(message)) for message in control]
     own: dict[tuple[str, str], int] = {}  # by experiment and command id, which repeats get no second time
     behind: dict[tuple[str, str], int] = {}
     horizons: dict[tuple[str, str], int] = {}
     reached = 0
-    for _, event in decoded:
+    for _, event in control:
         if isinstance(event, events.Paused | events.Resumed):
             key = (event.experiment_id, event.cause or "")
             behind.setdefault(key, reached)
@@ -176,7 +189,7 @@ def _placed_commands(control: list[Message]) -> Iterator[tuple[Message, int, int
         elif isinstance(event, events.Reply):
             behind.setdefault((event.experiment_id, event.command_id), reached)
     at = 0
-    for message, event in decoded:
+    for message, event in control:
         if isinstance(event, events.Command):
             key = (event.experiment_id, event.id)
             at = max(at, own.get(key, behind.get(key, at)))
@@ -185,10 +198,9 @@ def _placed_commands(control: list[Message]) -> Iterator[tuple[Message, int, int
             yield message, at, None
 
 
-def _solutions(control: list[Message]) -> Any:
+def _solutions(control: list[_Told]) -> Any:
     """Return what solves a definition: the thresholds that were published for it, since solving is not judged here."""
-    published = [event for event in map(_decode, control) if isinstance(event, events.Defined)]
-    by_id = {event.experiment_id: event for event in published}
+    by_id = {event.experiment_id: event for _, event in control if isinstance(event, events.Defined)}
 
     def solve(definition: dict[str, Any]) -> Solution | Refusal:
         event = by_id.get(definition["id"])

@@ -62,7 +62,7 @@ def test_poison_by_content_and_by_size_is_set_aside_and_its_neighbours_count(sce
     once = codecs.encode_json(events.Observation(experiment_id="e-001", values=[1.0]))
     hexadecimal = os.urandom(600_000).hex().encode()  # 1.2 MB that only a better packer than ours halves
     with play.running():
-        for _ in range(REPEATS):
+        for repeat in range(REPEATS):
             worker = play.start()
             poison: list[tuple[bytes | None, bytes | None, Any]] = [
                 (None, b"e-001", []),
@@ -71,13 +71,15 @@ def test_poison_by_content_and_by_size_is_set_aside_and_its_neighbours_count(sce
                 (ok[: len(ok) // 2], b"e-001", []),
                 (ok, b"another-key", []),
                 (codecs.encode_avro(events.Observation(experiment_id="nobody-knows", values=[1.0])), None, []),
+            ]
+            large: list[tuple[bytes | None, bytes | None, Any]] = [
                 (once.ljust(20_000_000), b"e-001", []),
                 (hexadecimal, b"e-001", []),
                 (once, b"e-001", [("large", b"x" * 5_000_000)]),
                 (b"poison", b"e-001", [("large", b"x" * 5_000_000)]),
                 (b"poison", b"k" * 5_000_000, []),
             ]
-            for value, key, given in poison:
+            for value, key, given in poison + (large if repeat % 4 == 0 else []):
                 for partition in range(installation.partitions):
                     packed.produce(installation.topics.observations, value, key, partition=partition, headers=given)
                     packed.produce(installation.topics.control, value, key, partition=partition, headers=given)
