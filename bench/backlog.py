@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -101,13 +101,17 @@ class Backlog:
                 event = events.Observation(experiment_id=self.ids[e], values=values, source=_SOURCE, sequence=sequence)
                 yield codecs.encode_json(event)
             return
-        head = codecs.encode_avro(events.Observation(experiment_id="x", values=[]))[:10]
         tail = b"\x00\x00\x00\x02" + _zigzag(len(_SOURCE)) + _SOURCE.encode() + b"\x02"
-        heads = [head + _zigzag(len(name)) + name.encode() + _zigzag(self.values) for name in self.ids]
-        data, size = drawn.astype("<f8").tobytes(), 8 * self.values
+        data, size, heads = drawn.astype("<f8").tobytes(), 8 * self.values, self._heads
         for row, number in enumerate(numbers):
             e, sequence = number % self.experiments, number // self.experiments
             yield heads[e] + data[row * size : (row + 1) * size] + tail + _zigzag(sequence)
+
+    @cached_property
+    def _heads(self) -> list[bytes]:
+        """Return what comes before the values in an Avro record of each experiment."""
+        head = codecs.encode_avro(events.Observation(experiment_id="x", values=[]))[:10]
+        return [head + _zigzag(len(name)) + name.encode() + _zigzag(self.values) for name in self.ids]
 
 
 def write_experiments(
@@ -148,6 +152,7 @@ def definition(name: str, alternative: float = 0.51, limit: int | None = None) -
     }
 
 
+@lru_cache(maxsize=4096)
 def _zigzag(number: int) -> bytes:
     """Return an Avro long that is not negative."""
     rest, digits = number << 1, bytearray()

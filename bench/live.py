@@ -1,9 +1,10 @@
 """The worker under a steady load: how soon decisions are published, what it takes of a processor and of memory."""
 
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 from uuid import uuid4
 
 import numpy as np
@@ -36,6 +37,38 @@ class Live:
     memory_most: int
 
 
+class _Decisions:
+    """Holds each decision as soon as a reader of committed records can; inside a block, in a thread of its own.
+
+    `seen` has the deciding records' Kafka timestamps (nanoseconds), and how much later each was held (seconds).
+    """
+
+    def __init__(self, kafka: Mapping[str, str], backlog: Backlog) -> None:
+        self.seen: list[tuple[int, float]] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        given = {"group.id": "bench-decisions", "isolation.level": "read_committed", "enable.auto.commit": False}
+        self._consumer = Consumer({**kafka, **given})
+        control = backlog.topics.control
+        self._consumer.assign([TopicPartition(control, partition, 0) for partition in range(PARTITIONS)])
+
+    def _read(self) -> None:
+        while not self._ended.is_set():
+            message, now = self._consumer.poll(0.1), time.time_ns()
+            if message is not None and message.error() is None and b'"decision"' in (message.value() or b""):
+                at = round(codecs.decode(message.value(), events.Decision).at.timestamp() * 1e9)
+                self.seen.append((at, (now - at) / 1e9))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._consumer.close()
+
+
 def live(kafka: Mapping[str, str], rate: int, experiments: int, seconds: float) -> Live:
     """Return what the worker does at so many records a second; every experiment is decided on the way, at random."""
     backlog = Backlog(round(rate * seconds), 1, experiments)
@@ -56,19 +89,8 @@ def live(kafka: Mapping[str, str], rate: int, experiments: int, seconds: float) 
         "values": 1,
         "experiments": experiments,
     }
-    rows, delays = Rows(kafka, backlog), []
-    control = Consumer(
-        {
-            **kafka,
-            "group.id": "bench-decisions",
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "fetch.wait.max.ms": 5,
-            "enable.auto.commit": False,
-        }
-    )
-    control.assign([TopicPartition(backlog.topics.control, partition, 0) for partition in range(PARTITIONS)])
-    with process(python("worker", given)) as worker:
+    rows = Rows(kafka, backlog)
+    with process(python("worker", given)) as worker, _Decisions(kafka, backlog) as decisions:
         watch = Watch(worker)
         with process(python("pace", pacing)):
             give_up = time.monotonic() + seconds + _PATIENCE
@@ -76,17 +98,10 @@ def live(kafka: Mapping[str, str], rate: int, experiments: int, seconds: float) 
             while (counted := rows.counted()) < backlog.records and time.monotonic() < give_up:
                 if counted and not begin:
                     begin = time.time_ns() + _SETTLING
-                messages = control.consume(1000, 0.005)
-                now = time.time()
-                for message in messages:
-                    if message.error() is None and b'"decision"' in (message.value() or b""):
-                        event = codecs.decode(message.value(), events.Decision)
-                        if begin and event.at.timestamp() * 1e9 > begin:
-                            delays.append(now - event.at.timestamp())
-            end = time.time_ns()
+        end = time.time_ns()
         watch.end()
     rows.close()
-    control.close()
+    delays = [delay for at, delay in decisions.seen if begin and at > begin]
     settled = [rss for at, rss in watch.sizes if at > begin]
     return Live(
         rate=rate,

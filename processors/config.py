@@ -30,8 +30,9 @@ class WorkerConfig:
     session_seconds
         After so long without a heartbeat a worker's partitions go to others.
     pace_seconds
-        Pause between two fetches while there is no lag: bounds the number of transactions. Where nothing
-        comes, a tenth of that silence instead, at most 0.4 s, if that is longer.
+        Pause between two fetches while there is no lag: bounds the number of transactions. If that is longer,
+        twice as long as it took to fetch, compute and commit what came, or where nothing comes a tenth of that
+        silence; each at most 0.4 s.
     batch_records
         The largest batch, of many experiments twice that; what is really taken adapts to `batch_seconds`.
     batch_seconds

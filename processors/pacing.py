@@ -17,6 +17,7 @@ _TOO_FEW: Final = 50  # to learn from what they cost
 _BACKLOG: Final = 5_000
 _CATCHING_UP_SECONDS: Final = 0.01
 _QUIET_SHARE: Final = 0.1  # nobody watches a tenth of a silence
+_RESTED: Final = 2  # a round begins so many rounds behind the last: half of the time is for others
 _LONGEST_SECONDS: Final = 0.4  # a worker that is told to end does so between two looks
 _COMMANDS_SECONDS: Final = 2.0
 _COMMANDS_SHARE: Final = 0.4
@@ -47,7 +48,8 @@ class Pace:
         self._config, self._urgency = config, urgency
         self.limit = _FIRST_LIMIT
         self.look_at = 0.0
-        self._found_at = 0.0
+        self._found_at = self._looked_at = 0.0
+        self._is_behind = False
 
     def looked(self, now: float, found: int, lag: int) -> None:
         """Note that so many records were there, and how many are left in the log."""
@@ -62,9 +64,17 @@ class Pace:
             # Of large records an answer of the broker holds fewer than the limit.
             pause = min(pause, _CATCHING_UP_SECONDS)
         self.look_at = now + pause
+        self._looked_at, self._is_behind = now, pause < self._config.pace_seconds
 
     def computed(self, now: float, records: int, touched: int, seconds: float, known: int) -> None:
-        """Bound the next batch so that it computes within its share of time: half of the way, if it is not urgent."""
+        """Bound the next batch so that it computes within its share of time: half of the way, if it is not urgent.
+
+        The worker is busy: where it is not behind the log it rests for as long as the round took. Fewer and larger
+        batches cost less, and on a busy machine they come sooner than many that wait for one another.
+        """
+        if not self._is_behind:
+            round_seconds = now - self._looked_at
+            self.look_at = max(self.look_at, self._looked_at + min(_LONGEST_SECONDS, _RESTED * round_seconds))
         if records < _TOO_FEW:
             return
         is_urgent = self._urgency.lasts(now)

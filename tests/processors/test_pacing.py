@@ -55,6 +55,16 @@ def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is
     assert looks == [0.0, 0.01, 0.05, 0.05, 0.1, 0.4]
 
 
+def test_a_worker_rests_for_as_long_as_its_last_round_took_unless_it_is_behind() -> None:
+    pace = Pace(CONFIG, Urgency())
+    looks = []
+    for took, found, lag in [(0.01, 3, 0), (0.1, 100, 0), (5.0, 100, 0), (0.1, pace.limit, 0), (0.1, 100, 9_000)]:
+        pace.looked(10.0, found, lag)
+        pace.computed(10.0 + took, 10, 1, 1e-3, 1)
+        looks.append(round(pace.look_at - 10.0, 6))
+    assert looks == [0.05, 0.2, 0.4, 0.0, 0.01]
+
+
 def test_a_slow_pace_is_not_slowed_down_by_silence() -> None:
     pace = Pace(replace(CONFIG, pace_seconds=1.0), Urgency())
     pace.looked(99.0, 0, 0)
