@@ -62,6 +62,6 @@ def scene(ground: Ground, report: Report, tmp_path: Path) -> Iterator[Callable[.
         return made[-1]
 
     yield make
+    ground.heal()
     for it in made:
         it.close()
-    ground.heal()

@@ -159,6 +159,7 @@ class Scene:
 
     def close(self) -> None:
         self.installation.close()
+        self.installation.delete()
 
 
 class Supervised:

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from experiments.memory import Memory
 from experiments.rows import POSITION_KEY, load
@@ -116,6 +117,13 @@ class Installation:
                 worker.wait()
         if self._tail is not None:
             self._tail.close()
+
+    def delete(self) -> None:
+        """Delete the topics: what brokers spend grows with every one that they keep."""
+        admin = AdminClient({**self.kafka})
+        own = [topic for topic in admin.list_topics(timeout=20).topics if topic.startswith(f"{self.name}.")]
+        for deleted in admin.delete_topics(own).values():
+            deleted.result(30)
 
     # what is sent
 
@@ -220,7 +228,7 @@ class Installation:
     def counted(self) -> dict[str, int]:
         """Return the records counted so far by result, over all partitions; reads on where it stopped last time."""
         if self._tail is None:
-            self._tail = self.consumer()
+            self._tail = clients.reader(self.kafka, f"{self.name}-counts")  # it waits for what comes, not for an end
             bounds = self.bounds(self._tail, self.topics.state)
             self._tail.assign([TopicPartition(self.topics.state, it, low) for it, (low, _) in bounds.items()])
         for message in self._tail.consume(50_000, 0.1):
