@@ -158,7 +158,7 @@ def _canonical(value: dict[str, Any]) -> bytes:
     return b"{%b}" % b",".join(b'"%b":%b' % part for part in parts)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def _canonical_part(text: bytes) -> bytes:
     return rfc8785.dumps(msgspec.json.decode(text))
 
