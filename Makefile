@@ -83,7 +83,7 @@ $(DEV): $(RUN)
 # The suites start some hundred brokers: each in half the time.
 $(QUICK): $(DEV)
 	@echo "recording the start of a broker (once)"
-	@$(BIN)/python -m stack.recording
+	@$(BIN)/python -m stack.recording || echo "none could be made: brokers start without it" >&2
 	@touch $@
 
 clean:

@@ -25,6 +25,7 @@ def record() -> Path | None:
     kept = recording_of(jars)
     command = (java.path, "-XX:AOTMode=on", f"-XX:AOTCache={kept}", "-cp", os.pathsep.join(map(str, jars)), "-version")
     if subprocess.run(command, capture_output=True, check=False).returncode != 0:  # noqa: S603  our own Java
+        kept.unlink(missing_ok=True)  # Java does not start from one recording while it makes another
         with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".recording-") as folder:
             made = Path(folder) / kept.name
             options = (*FAST_START, f"-XX:AOTCacheOutput={made}")

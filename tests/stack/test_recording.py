@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.jars import ensure_jars
+from stack.jars import default_cache_dir, ensure_jars
 from stack.java import find_java
 from stack.kafka import RECORDS_SINCE, KafkaNode, recording_of
 from stack.recording import record
@@ -34,12 +34,19 @@ def old_enough() -> None:
 
 
 @pytest.mark.usefixtures("old_enough")
-@pytest.mark.timeout(240)  # where there is no recording yet, one is made
-def test_a_broker_starts_from_the_recording_and_only_one_is_made(tmp_path: Path) -> None:
+@pytest.mark.timeout(240)
+def test_a_recording_that_does_not_fit_is_made_anew_and_then_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "waldstream" / default_cache_dir().name
+    cache.mkdir(parents=True)
+    jars = linked_jars(cache)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    recording_of(jars).write_bytes(b"cut off")
     kept = record()
-    assert kept is not None
+    assert kept == recording_of(jars)
     made = kept.stat().st_mtime_ns
-    with KafkaNode(tmp_path) as node:
+    with KafkaNode(tmp_path / "node") as node:
         assert f"-XX:AOTCache={kept}" in command_of(node)
         assert "[aot]" not in output_of(node)
     assert record() == kept
