@@ -1,4 +1,4 @@
-// Search, state, outcome and order; every change is told at once, typing after a short rest.
+// Search, state, outcome and order; every change is in the address and told at once, typing after a short rest.
 export default {
   props: { filter: Object, states: Array, outcomes: Array, sorts: Array },
   emits: ["narrow"],
@@ -12,6 +12,9 @@ export default {
   methods: {
     tell() {
       clearTimeout(this.timer);
+      // Before the server answers: a reload, or a link copied at once, has the filter.
+      const query = String(new URLSearchParams(Object.entries(this.now).filter(([name, value]) => value && `${name}=${value}` !== "sort=newest")));
+      history.replaceState({}, "", window.location.pathname + (query && `?${query}`));
       this.$emit("narrow", { ...this.now });
     },
     later() {

@@ -124,13 +124,10 @@ class Overview:
     async def _narrowed(self, given: dict[str, str]) -> None:
         self._filter = Filter.from_query(given)
         self._page = 1
-        await self._moved()
+        await self._show(News(all=True))
 
     async def _turn(self, by: int) -> None:
         self._page = max(self._page + by, 1)
-        await self._moved()
-
-    async def _moved(self) -> None:
         query = "&".join(
             part for part in (self._filter.query(), f"page={self._page}" if self._page > 1 else "") if part
         )

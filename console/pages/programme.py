@@ -104,7 +104,6 @@ class ProgrammePage:
 
     async def _narrowed(self, given: dict[str, str]) -> None:
         self._filter = Filter.from_query({"q": given.get("q", "")})
-        ui.navigate.history.replace(f"/programme?{self._filter.query()}" if self._filter.q else "/programme")
         await self._show(News(all=True))
 
     async def _show(self, news: News) -> None:

@@ -65,6 +65,16 @@ def test_the_overview_lists_runs_and_its_filters_survive_a_reload(page: Page, in
     assert f"q={own}&state=ended" in page.url
 
 
+def test_a_filter_is_in_the_address_before_the_server_answers(page: Page, installation: Any, own: str) -> None:
+    installation.teller.story(own).define()  # a list that is empty says how to begin instead
+    page.goto(f"/?q={own}&page=2")
+    button = page.get_by_role("button", name="Ended", exact=True)
+
+    address = button.evaluate("button => { button.click(); return location.pathname + location.search; }")
+
+    assert address == f"/?q={own}&state=ended"
+
+
 def test_a_view_is_saved_by_name_visited_and_removed(page: Page, installation: Any, own: str) -> None:
     installation.teller.story(own).define()  # a list that is empty says how to begin instead
     page.goto(f"/?q={own}&state=ended")
