@@ -56,7 +56,10 @@ def installation(settings: Settings, *, with_prometheus: bool = False) -> Iterat
         find_prometheus()  # said before anything is started
     data, logs = settings.data, settings.data / "logs"
     with contextlib.ExitStack() as opened:
-        stack = opened.enter_context(LocalStack(data, console=err, kafka_port=_port(9092), redis_port=None))
+        try:
+            stack = opened.enter_context(LocalStack(data, console=err, kafka_port=9092))
+        except PortTakenError:  # by another process, or while Kafka started
+            stack = opened.enter_context(LocalStack(data, console=err))
         changed: dict[str, Any] = {
             "kafka_bootstrap_servers": stack.bootstrap_servers,
             "kafka_security_protocol": "plaintext",

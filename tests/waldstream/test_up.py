@@ -1,12 +1,16 @@
 """`waldstream up` as a user sees it: where it is, that other commands find it, and that it leaves nothing behind."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tomllib
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -23,19 +27,27 @@ pytestmark = pytest.mark.stack
 _WITH_PROMETHEUS = ("--prometheus",) if shutil.which("prometheus") else ()
 
 
+@contextlib.contextmanager
+def starting(folder: Path, *options: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Inside the block `up` runs, or is about to; what it says is in `printed`."""
+    command = tied(sys.executable, "-m", "waldstream", "up", *options)
+    with (folder / "printed").open("w") as file:
+        process = subprocess.Popen(command, env=environment(folder), stdout=file, stderr=subprocess.STDOUT)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize(
     ("number", "options"), [(signal.SIGINT, ()), (signal.SIGTERM, _WITH_PROMETHEUS)], ids=["ctrl-c", "sigterm"]
 )
 def test_up_can_be_used_from_its_folder_and_ends_with_everything_it_started(
     tmp_path: Path, number: signal.Signals, options: tuple[str, ...]
 ) -> None:
-    own = environment(tmp_path)
-    printed = tmp_path / "printed"
-    with printed.open("w") as file:
-        process = subprocess.Popen(
-            tied(sys.executable, "-m", "waldstream", "up", *options), env=own, stdout=file, stderr=subprocess.STDOUT
-        )
-    try:
+    own, printed = environment(tmp_path), tmp_path / "printed"
+    with starting(tmp_path, *options) as process:
         until(lambda: process.poll() is not None or "Ctrl-C ends everything" in printed.read_text(), 120)
         words = dict(
             line.split(maxsplit=1)
@@ -63,9 +75,6 @@ def test_up_can_be_used_from_its_folder_and_ends_with_everything_it_started(
         assert not set(ports) & set(listening)
         assert not (tmp_path / "data" / "running.toml").exists()
         assert run_waldstream(("list",), own | {"WALDSTREAM_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"}).returncode == 3
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_without_a_prometheus_it_is_said_how_to_get_one_before_anything_starts(tmp_path: Path) -> None:
@@ -77,20 +86,25 @@ def test_without_a_prometheus_it_is_said_how_to_get_one_before_anything_starts(t
 
 
 def test_a_second_up_in_the_same_folder_says_that_the_first_is_there(tmp_path: Path) -> None:
-    own = environment(tmp_path)
-    printed = tmp_path / "printed"
-    with printed.open("w") as file:
-        first = subprocess.Popen(
-            tied(sys.executable, "-m", "waldstream", "up"), env=own, stdout=file, stderr=subprocess.STDOUT
-        )
-    try:
+    with starting(tmp_path) as first:
         until((tmp_path / "data" / "running.toml").exists, 120)
 
-        second = run_waldstream(("up",), own)
+        second = run_waldstream(("up",), environment(tmp_path))
 
         assert second.returncode == 1
         assert "in use by another local stack" in second.stderr
         assert os.stat(tmp_path / "data" / "running.toml").st_mode & 0o777 == 0o600  # noqa: PTH116  as the system says it
-    finally:
         first.terminate()
         assert first.wait(60) == 128 + signal.SIGTERM
+
+
+def test_up_takes_another_port_if_the_usual_one_is_taken_while_kafka_starts(tmp_path: Path) -> None:
+    running = tmp_path / "data" / "running.toml"
+    with starting(tmp_path), contextlib.ExitStack() as held:
+        until((tmp_path / "data" / "kafka" / "server.properties").exists, 120)  # so the port was found to be free
+        with contextlib.suppress(OSError):  # another process has it
+            held.enter_context(socket.create_server(("127.0.0.1", 9092)))
+
+        until(running.exists, 120)
+
+        assert tomllib.loads(running.read_text())["kafka_bootstrap_servers"] != "127.0.0.1:9092"
