@@ -227,13 +227,12 @@ def _readers() -> dict[bytes, tuple[type[msgspec.Struct], Any, Any]]:
     """Return `{fingerprint: (event type, writer's schema, newest schema)}` over every committed version."""
     found = {}
     for name, versions in avro.committed().items():
-        newest = fastavro.parse_schema(avro.plain_times(versions[max(versions)]))
-        for schema in versions.values():
-            found[avro.fingerprint(schema)] = (
-                avro.BY_NAME[name],
-                fastavro.parse_schema(avro.plain_times(schema)),
-                newest,
-            )
+        kind, last = avro.BY_NAME[name], max(versions)
+        newest = _writer(kind)[1]
+        for version, schema in versions.items():
+            # The very same object: fastavro would compare another one with it, field by field, for every value.
+            writer = newest if version == last else fastavro.parse_schema(avro.plain_times(schema))
+            found[avro.fingerprint(schema)] = (kind, writer, newest)
     return found
 
 
