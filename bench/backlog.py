@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
+from itertools import chain, islice
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -35,6 +36,7 @@ THRESHOLD: Final = 690.0  # in nats; the walks of the benchmark do not come near
 BEGUN: Final = 1_000  # observations that every experiment has seen: its first hundred are each published
 _WITHOUT_DRIFT: Final = 0.505
 _SOURCE: Final = "bench"
+_ENCODED_EARLY: Final = 1_000_000  # records of a steady rate: whoever sends shares the processor with what is measured
 
 
 @dataclass(frozen=True)
@@ -76,12 +78,13 @@ class Backlog:
             else Producer({**kafka, "linger.ms": 5, "partitioner": "murmur2_random", "log_level": 2})
         )
         size = 20_000 if rate is None else max(1, round(rate / 100))
+        chunks = [range(start, min(start + size, self.records)) for start in range(0, self.records, size)]
+        values = (list(self.encoded(numbers)) for numbers in chunks)
+        early = [] if rate is None else list(islice(values, _ENCODED_EARLY // size))
         began = time.monotonic()
-        for start in range(0, self.records, size):
-            numbers = range(start, min(start + size, self.records))
+        for numbers, chunk in zip(chunks, chain(early, values), strict=True):
             messages = [
-                {"key": self.ids[e], "value": value}
-                for e, value in zip((n % self.experiments for n in numbers), self.encoded(numbers), strict=True)
+                {"key": self.ids[n % self.experiments], "value": value} for n, value in zip(numbers, chunk, strict=True)
             ]
             while messages:
                 producer.produce_batch(self.topics.observations, messages)

@@ -20,6 +20,7 @@ from uuid import uuid4
 import numpy as np
 import psutil
 from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from bench.backlog import BEGUN, PARTITIONS, Backlog
 from experiments.rows import POSITION_KEY
@@ -95,6 +96,17 @@ class Watch:
         """Look no more."""
         self._ended.set()
         self._thread.join()
+
+
+@contextmanager
+def own_topics(kafka: Mapping[str, str]) -> Iterator[None]:
+    """Topics made inside the block end with it: what a broker still has to compact takes from whoever is next."""
+    admin = AdminClient({**kafka})
+    before = admin.list_topics(timeout=20).topics.keys()
+    yield
+    made = [name for name in admin.list_topics(timeout=20).topics.keys() - before if not name.startswith("__")]
+    for deleted in admin.delete_topics(made).values():
+        deleted.result(30)
 
 
 @contextmanager

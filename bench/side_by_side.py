@@ -53,12 +53,13 @@ def run(
     measured: list[Measured] = []
 
     def measure(what: str, backlog: Backlog, *systems: Callable[[Mapping[str, str], Backlog], Measured]) -> None:
-        backlog.write(kafka)
-        for system in systems:
-            found = system(kafka, backlog)
-            found.what = what
-            measured.append(found)
-            print(_line(found), flush=True)
+        with running.own_topics(kafka):
+            backlog.write(kafka)
+            for system in systems:
+                found = system(kafka, backlog)
+                found.what = what
+                measured.append(found)
+                print(_line(found), flush=True)
 
     streams = (_streams_cached, _streams_exact) if has_streams else ()
     single = Backlog(sized(2_000_000), 1, 100)
@@ -72,8 +73,11 @@ def run(
     measure("100 observations, JSON", Backlog(sized(100_000), 100, 101, "json"), *streams[:1], running.ours)
     measure("1 observation, Avro, 1 experiment", Backlog(sized(1_000_000), 1, 1), *streams[:1], running.ours)
     measure("1 observation, Avro, 10 000 experiments", Backlog(sized(2_000_000), 1, 10_000), *streams[:1], running.ours)
-    steady = [live(kafka, *load, 15.0) for load in ((2_500, 250), (10_000, 1_000), (50_000, 200), (50_000, 2_000))]
-    steady.append(live(kafka, 10_001, 1_000, soak_seconds))
+    steady: list[Live] = []
+    loads = ((2_500, 250), (10_000, 1_000), (50_000, 200), (50_000, 2_000))
+    for rate, experiments, seconds in (*((*load, 15.0) for load in loads), (10_000, 1_000, soak_seconds)):
+        with running.own_topics(kafka):
+            steady.append(live(kafka, rate, experiments, seconds))
     results = {
         "machine": _machine(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
