@@ -163,6 +163,10 @@ class Reader:
         _, high = self._consumer.get_watermark_offsets(self._parts[name], cached=True)
         return max(0, high - self._chains[name].reached)
 
+    def reached(self, name: str) -> int:
+        """Return the offset up to which everything that can be read was read."""
+        return self._chains[name].reached
+
     def taken(self, name: str) -> int:
         """Return the offset up to which everything that can be read was read and taken."""
         return self._chains[name].taken

@@ -26,6 +26,7 @@ from processors.inputs import PositionLostError, Reader
 from processors.instruments import Instruments
 from processors.pacing import Pace, Urgency
 from processors.progress import Progress
+from processors.silence import Silence
 from processors.solving import Solver
 from processors.steps import (
     Archives,
@@ -156,6 +157,7 @@ class PartitionThread(threading.Thread):
             solver=self._shared.solver,
             watermarks=self._shared.watermarks,
         )
+        self._silences = {name: self._silence_of(name) for name in self._control.names}
         self._observations = self._observation_reader()
         known = len(self._memory.experiments)
         _log.info(
@@ -181,6 +183,10 @@ class PartitionThread(threading.Thread):
         own = ("commands",) if self._config.topics.has_own_commands else ()
         topics = {name: getattr(self._config.topics, name) for name in ("control", "archives", "queues", *own)}
         return Reader(self._consumer, self.partition, topics, self._memory.positions)
+
+    def _silence_of(self, name: str) -> Silence:
+        topic = getattr(self._config.topics, name)
+        return Silence(name, lambda: self._shared.watermarks.ends(topic, (self.partition,))[self.partition])
 
     def _observation_reader(self) -> BatchReader:
         part = TopicPartition(self._config.topics.observations, self.partition)
@@ -364,6 +370,8 @@ class PartitionThread(threading.Thread):
         if now < self._progress_at - (0 if forwarded == self._published else _PROGRESS_SECONDS - _NEWS_SECONDS):
             return
         self._progress_at = now + _PROGRESS_SECONDS
+        for name, silence in self._silences.items():
+            silence.look(now, self._control.reached(name))
         for name, lag in (("observations", self._observations.lag()), ("control", self._control.lag("control"))):
             self._shared.instruments.lags(getattr(self._config.topics, name), self.partition, lag)
         self._publish(forwarded)

@@ -16,7 +16,7 @@ from confluent_kafka import Producer
 from experiments import rows
 from experiments.advance import advance
 from experiments.memory import Memory
-from processors import agent, clients, inputs, partition, steps, takeover, transactions
+from processors import agent, clients, inputs, partition, silence, steps, takeover, transactions
 from processors.outgoing import Outgoing
 from schemas import codecs, events
 
@@ -100,6 +100,13 @@ def losing_batches() -> None:
         return found
 
     _bend(inputs.Chain, "take", take)
+
+
+def not_finding_control_again() -> None:
+    """The reader of control gets nothing any more, as of a client that does not find its broker again."""
+    _bend(silence, "_ASK_SECONDS", 0.5)
+    _bend(silence, "_PATIENCE_SECONDS", 2.0)
+    _bend(inputs.Reader, "read", lambda _reader, _limit, timeout: time.sleep(timeout))
 
 
 def losing_requests() -> None:

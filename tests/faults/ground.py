@@ -19,6 +19,7 @@ from tests.faults.proxy import Proxy
 _PROPERTIES = {
     "group.min.session.timeout.ms": "1000",
     "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",  # one that is late on a busy machine must not put the broker out of use
     "log.cleaner.backoff.ms": "500",  # compaction, where a scenario asks for it, within seconds
     "log.initial.task.delay.ms": "500",
 }

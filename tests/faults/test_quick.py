@@ -71,6 +71,17 @@ def test_a_frozen_worker_that_wakes_up_is_fenced_and_changes_nothing(installatio
     end(installation, successor, workload)
 
 
+def test_a_worker_that_no_longer_hears_commands_ends_and_the_next_one_answers_them(installation: Installation) -> None:
+    deaf = installation.start(instance_id="w", prepare=["tests.faults.bending:not_finding_control_again"])
+    installation.command(run_command("unheard"))
+
+    assert deaf.wait(60) == EXIT_CODE, deaf.words()
+
+    assert "control: nothing was read behind 0; the log ends at 1" in deaf.words()
+    with installation.working(instance_id="w"):
+        assert installation.reply("run-unheard").status == "accepted"
+
+
 def test_records_deleted_before_they_were_counted_mark_the_run_and_hold_its_verdict(installation: Installation) -> None:
     with installation.working():
         installation.command(run_command("cut"))

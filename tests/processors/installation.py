@@ -32,6 +32,8 @@ T = TypeVar("T")
 E = TypeVar("E", bound=msgspec.Struct)
 
 _ROOT = Path(__file__).parents[2]
+#: What a broker that is just coming back may answer: besides, that it knows nobody who leads.
+_SOON_BETTER = clients.TRANSIENT | {KafkaError._UNKNOWN_PARTITION}
 
 
 class Worker:
@@ -185,7 +187,7 @@ class Installation:
             try:
                 return [{part.partition: consumer.get_watermark_offsets(part, 10) for part in parts}]
             except KafkaException as error:
-                if error.args[0].code() not in clients.TRANSIENT:
+                if error.args[0].code() not in _SOON_BETTER:
                     raise
                 return []
 
