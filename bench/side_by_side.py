@@ -68,7 +68,7 @@ def run(
     for workers in (2, 4):
         backlog = Backlog(sized(2_000_000), 1, 100, label=f"b{workers}")  # the rows of `single` say: all done
         measure(f"1 observation, Avro, {workers} workers", backlog, partial(running.ours, workers=workers))
-    measure("100 observations, Avro", Backlog(sized(200_000), 100, 100), *streams, running.ours, _confluent)
+    measure("100 observations, Avro", Backlog(sized(400_000), 100, 100), *streams, running.ours, _confluent)
     measure("1 observation, JSON", Backlog(sized(500_000), 1, 101, "json"), *streams[:1], running.ours)
     measure("100 observations, JSON", Backlog(sized(100_000), 100, 101, "json"), *streams[:1], running.ours)
     measure("1 observation, Avro, 1 experiment", Backlog(sized(1_000_000), 1, 1), *streams[:1], running.ours)

@@ -125,6 +125,12 @@ def test_workers_that_come_and_go_change_nothing(scene: Scenes) -> None:
     play.must_be_exact(4 * rounds, first)
 
 
+def joined(worker: Worker) -> Worker:
+    """Return a worker that was just started once it has joined: before that, to be ended is to be killed."""
+    until(lambda: [True] if "partitions_assigned" in worker.words() else [])
+    return worker
+
+
 @pytest.mark.parametrize("named", [True, False], ids=["named", "nameless"])
 def test_a_rolling_restart_changes_nothing(scene: Scenes, named: bool) -> None:
     rounds = one_in(6)
@@ -134,12 +140,12 @@ def test_a_rolling_restart_changes_nothing(scene: Scenes, named: bool) -> None:
     play = scene(f"6 rolling restart of three workers {title}, two partitions", **options)
     names = ["a", "b", "c"] if named else [None] * 3
     with play.running():
-        workers = [play.start(instance_id=name) for name in names]
+        workers = [joined(play.start(instance_id=name)) for name in names]
         play.grown(100)
         for _ in range(rounds):
             for place, name in enumerate(names):
                 stop(workers[place])
-                workers[place] = play.start(instance_id=name)
+                workers[place] = joined(play.start(instance_id=name))
                 play.grown(50)
         for worker in workers[1:]:
             stop(worker)

@@ -85,26 +85,21 @@ def test_without_a_prometheus_it_is_said_how_to_get_one_before_anything_starts(t
     assert not (tmp_path / "data").exists()
 
 
-def test_a_second_up_in_the_same_folder_says_that_the_first_is_there(tmp_path: Path) -> None:
-    with starting(tmp_path) as first:
-        until((tmp_path / "data" / "running.toml").exists, 120)
+def test_up_takes_another_port_if_its_own_is_taken_meanwhile_and_a_second_one_is_told_that_it_is_there(
+    tmp_path: Path,
+) -> None:
+    running = tmp_path / "data" / "running.toml"
+    with starting(tmp_path) as first, contextlib.ExitStack() as held:
+        until((tmp_path / "data" / "kafka" / "server.properties").exists, 120)  # so the port was found to be free
+        with contextlib.suppress(OSError):  # another process has it
+            held.enter_context(socket.create_server(("127.0.0.1", 9092)))
+        until(running.exists, 120)
+        assert tomllib.loads(running.read_text())["kafka_bootstrap_servers"] != "127.0.0.1:9092"
 
         second = run_waldstream(("up",), environment(tmp_path))
 
         assert second.returncode == 1
         assert "in use by another local stack" in second.stderr
-        assert os.stat(tmp_path / "data" / "running.toml").st_mode & 0o777 == 0o600  # noqa: PTH116  as the system says it
+        assert os.stat(running).st_mode & 0o777 == 0o600  # noqa: PTH116  as the system says it
         first.terminate()
         assert first.wait(60) == 128 + signal.SIGTERM
-
-
-def test_up_takes_another_port_if_the_usual_one_is_taken_while_kafka_starts(tmp_path: Path) -> None:
-    running = tmp_path / "data" / "running.toml"
-    with starting(tmp_path), contextlib.ExitStack() as held:
-        until((tmp_path / "data" / "kafka" / "server.properties").exists, 120)  # so the port was found to be free
-        with contextlib.suppress(OSError):  # another process has it
-            held.enter_context(socket.create_server(("127.0.0.1", 9092)))
-
-        until(running.exists, 120)
-
-        assert tomllib.loads(running.read_text())["kafka_bootstrap_servers"] != "127.0.0.1:9092"
