@@ -102,10 +102,15 @@ def losing_batches() -> None:
     _bend(inputs.Chain, "take", take)
 
 
-def not_finding_control_again() -> None:
-    """The reader of control gets nothing any more, as of a client that does not find its broker again."""
+def impatient_with_silence() -> None:
+    """A reader that says nothing is believed for seconds only."""
     _bend(silence, "_ASK_SECONDS", 0.5)
     _bend(silence, "_PATIENCE_SECONDS", 2.0)
+
+
+def not_finding_control_again() -> None:
+    """The reader of control gets nothing any more, as of a client that does not find its broker again."""
+    impatient_with_silence()
     _bend(inputs.Reader, "read", lambda _reader, _limit, timeout: time.sleep(timeout))
 
 

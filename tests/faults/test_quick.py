@@ -6,7 +6,7 @@ import time
 
 import psutil
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from processors.failing import EXIT_CODE
@@ -80,6 +80,27 @@ def test_a_worker_that_no_longer_hears_commands_ends_and_the_next_one_answers_th
     assert "control: nothing was read behind 0; the log ends at 1" in deaf.words()
     with installation.working(instance_id="w"):
         assert installation.reply("run-unheard").status == "accepted"
+
+
+def test_a_reader_at_rest_behind_markers_and_records_that_were_aborted_is_not_taken_for_silent(
+    installation: Installation,
+) -> None:
+    worker = installation.start(prepare=["tests.faults.bending:impatient_with_silence"])
+    installation.command(run_command("rest"))
+    assert installation.reply("run-rest").status == "accepted"
+    aborting = Producer(installation.kafka | {"transactional.id": f"aborting-{installation.name}"})
+    aborting.init_transactions(20)
+    aborting.begin_transaction()
+    for topic in (installation.topics.control, installation.topics.archives, installation.topics.queues):
+        for partition in range(installation.partitions):
+            aborting.produce(topic, b"{}", b"k", partition)
+    aborting.flush()
+    aborting.abort_transaction()
+
+    with pytest.raises(AssertionError, match="still runs after 10 s"):
+        worker.wait(10)
+
+    stop(worker)
 
 
 def test_records_deleted_before_they_were_counted_mark_the_run_and_hold_its_verdict(installation: Installation) -> None:
