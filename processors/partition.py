@@ -186,7 +186,7 @@ class PartitionThread(threading.Thread):
 
     def _silence_of(self, name: str) -> Silence:
         topic = getattr(self._config.topics, name)
-        return Silence(name, lambda: self._shared.watermarks.ends(topic, (self.partition,))[self.partition])
+        return Silence(name, lambda: self._shared.watermarks.end(topic, self.partition))
 
     def _observation_reader(self) -> BatchReader:
         part = TopicPartition(self._config.topics.observations, self.partition)
@@ -306,7 +306,7 @@ class PartitionThread(threading.Thread):
             now = time.time_ns() // 1000
             if not self._is_due(now):
                 return
-            self._clock = (now, self._shared.watermarks.ends(topic, (self.partition,))[self.partition])
+            self._clock = (now, self._shared.watermarks.end(topic, self.partition))
         at, end = self._clock
         if self._observations.reached >= end and not self._frames["observations"].is_waiting:
             self._clock = None

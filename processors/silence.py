@@ -8,9 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 _ASK_SECONDS: Final = 15.0
-_PATIENCE_SECONDS: Final = (
-    45.0  # the open transaction of a writer that died, behind which nobody reads, is ended in less
-)
+_PATIENCE_SECONDS: Final = 45.0  # in less the open transaction of a writer that died is ended; nobody reads behind it
 
 
 class SilentReaderError(Exception):

@@ -25,11 +25,14 @@ class Watermarks:
         """Return the offset that the next record of each partition will get."""
         return self._answered(topic, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # of the library
 
+    def end(self, topic: str, partition: int) -> int:
+        """Return the offset that the next record of one partition will get."""
+        return self.ends(topic, (partition,))[partition]
+
     def first_after(self, topic: str, partition: int, milliseconds: int) -> int:
         """Return the offset of the first record with a later Kafka timestamp, the end where there is none."""
-        part = (partition,)
-        found = self._answered(topic, part, OffsetSpec.for_timestamp(milliseconds + 1))[partition]
-        return self.ends(topic, part)[partition] if found < 0 else found
+        found = self._answered(topic, (partition,), OffsetSpec.for_timestamp(milliseconds + 1))[partition]
+        return self.end(topic, partition) if found < 0 else found
 
     def _answered(self, topic: str, partitions: Iterable[int], wanted: Any) -> dict[int, int]:
         """Return what the leaders say; asks again while one moves."""
