@@ -127,7 +127,7 @@ def test_workers_that_come_and_go_change_nothing(scene: Scenes) -> None:
 
 def joined(worker: Worker) -> Worker:
     """Return a worker that was just started once it has joined: before that, to be ended is to be killed."""
-    until(lambda: [True] if "partitions_assigned" in worker.words() else [])
+    until(lambda: assigned(worker))
     return worker
 
 
