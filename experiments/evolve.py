@@ -8,7 +8,7 @@ from typing import Any
 import sprt
 from experiments.experiment import Cold, Experiment, Hot, Pause, State
 from experiments.planning import stored_design
-from experiments.sharing import shared
+from experiments.sharing import shared, shared_parts
 from experiments.times import micros
 from schemas import events
 
@@ -37,7 +37,7 @@ def _hot(experiment: Experiment, event: events.Lifecycle) -> Hot:
 def _defined(experiment: Experiment | None, event: events.Defined) -> Experiment:
     design = stored_design(event.definition, event.lower, event.upper)
     changes = {
-        "definition": shared(event.definition),
+        "definition": shared_parts(event.definition),
         "definition_revision": event.definition_revision,
         "design_digest": event.design_digest,
         "definition_digest": event.definition_digest,
@@ -50,9 +50,9 @@ def _defined(experiment: Experiment | None, event: events.Defined) -> Experiment
         "scheduled_runs": 0,
     }
     if experiment is None:
-        cold = Cold(experiment_id=event.experiment_id, **changes)  # type: ignore[arg-type]  # the fields above
+        cold = Cold(experiment_id=event.experiment_id, **changes)
         return Experiment(cold, Hot(run=0, statistic=sprt.init(design)), design)
-    return replace(experiment, cold=replace(experiment.cold, **changes), known_design=design)  # type: ignore[arg-type]  # same
+    return replace(experiment, cold=replace(experiment.cold, **changes), known_design=design)
 
 
 def extended(deadline: datetime | None, pause_began: datetime | None, now: datetime) -> datetime | None:

@@ -4,22 +4,21 @@ Every row names its version, and older versions keep reading. A row is written o
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields, replace
-from datetime import datetime
+from dataclasses import MISSING, fields, replace
 from functools import lru_cache
-from typing import Any
 
+import msgspec
 import numpy as np
 from immutables import Map
 
 import sprt
 from experiments.batch import Emissions
-from experiments.experiment import Answer, Cold, Experiment, Hot, Pause, Share, State
+from experiments.experiment import Cold, Experiment, Hot, Share
 from experiments.ledger import Account, Experiments, Numbers
 from experiments.memory import Memory, Queue
 from experiments.planning import stored_design
 from experiments.sequences import Seen
-from experiments.sharing import shared
+from experiments.sharing import shared, shared_parts
 from schemas import codecs, events
 from schemas.binary import NO_ITEMS, double, items, long, text, time, two_doubles
 from schemas.stacked import doubles, joined, longs, same, texts
@@ -31,6 +30,21 @@ _QUEUE_PREFIX = b"\x00queue/"
 
 Row = tuple[bytes, bytes]
 
+_UNREAD = {"definition": dict[str, msgspec.Raw], "certificate": msgspec.Raw}
+#: Reads the cold part of an experiment, but for what many have in common.
+_BODY = msgspec.json.Decoder(
+    msgspec.defstruct(
+        "ColdBody",
+        [
+            (
+                it.name,
+                _UNREAD.get(it.name, it.type),
+                msgspec.NODEFAULT if it.default is MISSING else it.default,
+            )
+            for it in fields(Cold)
+        ],
+    )
+)
 _WIDEST = 512  # bytes that stay the same of rows put together at once: a table is as wide as its longest row
 _NO_SUMS_NOBODY_WAITS = NO_ITEMS + NO_ITEMS + text("")  # behind the counts, which end as well
 
@@ -89,23 +103,14 @@ def _queue_row(name: str, queue: Queue) -> bytes:
 
 
 def _cold_row(cold: Cold) -> bytes:
-    body = {field.name: getattr(cold, field.name) for field in fields(cold)}
-    body["answers"] = [[command_id, asdict(given)] for command_id, given in cold.answers]
-    plain = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in body.items()}
-    row = events.ColdRow(row_version=ROW_VERSION, experiment_id=cold.experiment_id, body=plain)
-    return codecs.encode_avro(row)
+    body = msgspec.json.encode(cold).decode()
+    return codecs.encode_avro(events.ColdRow(row_version=ROW_VERSION, experiment_id=cold.experiment_id, body=body))
 
 
 def _cold(row: events.ColdRow) -> Cold:
     _check_version(row.row_version, row.experiment_id)
-    body: dict[str, Any] = dict(row.body)
-    for name in ("started_at", "deadline", "pause_began", "retry_at", "schedule_anchor", "due"):
-        body[name] = None if body[name] is None else datetime.fromisoformat(body[name])
-    body["state"] = State(body["state"])
-    body["pauses"] = tuple(Pause(*each) for each in body.get("pauses", ()))
-    body["source_end"] = None if body["source_end"] is None else tuple(body["source_end"])
-    body["answers"] = tuple((command_id, Answer(**given)) for command_id, given in body["answers"])
-    body.update({name: shared(body[name]) for name in ("definition", "certificate")})
+    body = msgspec.structs.asdict(_BODY.decode(row.body))
+    body.update(definition=shared_parts(body["definition"]), certificate=shared(body["certificate"]))
     return Cold(**body)
 
 

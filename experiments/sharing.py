@@ -9,13 +9,22 @@ from typing import Any
 import msgspec
 
 
-def shared(parts: dict[str, Any]) -> dict[str, Any]:
-    """Return equal parts, each the same object for all that agree in it; nobody may change them, as before."""
-    return {name: _shared(part) for name, part in parts.items()}
+def shared(part: Any) -> Any:
+    """Return an equal part, the same object for all that are written alike; nobody may change it.
+
+    JSON that is still text (`msgspec.Raw`) is read only if it is not known.
+    """
+    if isinstance(part, dict | list):
+        return _decoded(msgspec.json.encode(part))
+    if not isinstance(part, msgspec.Raw):
+        return part
+    encoded = bytes(part)
+    return _decoded(encoded) if encoded[0] in b"{[" else msgspec.json.decode(encoded)
 
 
-def _shared(part: Any) -> Any:
-    return _decoded(msgspec.json.encode(part)) if isinstance(part, dict | list) else part
+def shared_parts(parts: dict[str, Any]) -> dict[str, Any]:
+    """Return parts of a whole that is different from others."""
+    return {name: shared(part) for name, part in parts.items()}
 
 
 @lru_cache(maxsize=16_384)

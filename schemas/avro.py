@@ -54,6 +54,8 @@ def schema_of(cls: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def _avro_type(annotation: Any) -> Any:
+    if annotation is events.JsonText:
+        return _JSON
     origin, arguments = get_origin(annotation), get_args(annotation)
     if origin in (Union, types.UnionType):
         (inner,) = [a for a in arguments if a is not type(None)]
@@ -94,22 +96,14 @@ def fingerprint(schema: dict[str, Any]) -> bytes:
     return bytes.fromhex(hexadecimal)
 
 
-def without_times(schema: Any) -> Any:
-    """Return a schema of any shape without the logical type of microseconds, which then stay numbers."""
+#: Where a struct keeps the plain value of a logical type: a time in microseconds, JSON as its text.
+_PLAIN = {"observation": "timestamp-micros", "cold_row": "json"}
+
+
+def plain(name: str, schema: Any) -> Any:
+    """Return a schema of any shape without the logical types that the struct of this event keeps plain."""
     if isinstance(schema, list):
-        return [without_times(branch) for branch in schema]
+        return [plain(name, branch) for branch in schema]
     if not isinstance(schema, dict):
         return schema
-    return {
-        name: without_times(part)
-        for name, part in schema.items()
-        if (name, part) != ("logicalType", "timestamp-micros")
-    }
-
-
-def plain_times(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return the observation's schema without the time's logical type: our struct keeps microseconds as they are."""
-    if schema["name"] != "observation":
-        return schema
-    fields = [f | {"type": ["null", "long"]} if f["name"] == "observed_at" else f for f in schema["fields"]]
-    return schema | {"fields": fields}
+    return {key: plain(name, part) for key, part in schema.items() if (key, part) != ("logicalType", _PLAIN.get(name))}

@@ -180,17 +180,16 @@ def _parse_confluent(data: bytes, kinds: tuple[type[T], ...], registry: Resolver
     if kind is None:
         raise MalformedError("malformed", f"schema {schema_id} is a record {name[:80]!r}; allowed: {_names(kinds)}")
     try:
-        writer = _foreign(json.dumps(schema), plain_times=kind is events.Observation)
+        writer = _foreign(json.dumps(schema), name)
     except Exception as error:  # fastavro's parser raises whatever a broken schema leads to
         raise MalformedError("unknown_schema", f"schema {schema_id} cannot be used: {error}") from error
     return _parse_body(data[5:], kind, writer, _writer(kind)[1])
 
 
 @lru_cache(maxsize=256)
-def _foreign(schema: str, *, plain_times: bool) -> Any:
-    """Return a registry's schema, parsed; for observations without the time's logical type, as in our own."""
-    found = json.loads(schema)
-    return fastavro.parse_schema(avro.without_times(found) if plain_times else found)
+def _foreign(schema: str, name: str) -> Any:
+    """Return a registry's schema of an event, parsed as our own are."""
+    return fastavro.parse_schema(avro.plain(name, json.loads(schema)))
 
 
 def _parse_body(data: bytes, kind: type[T], writer: Any, newest: Any) -> T:
@@ -217,9 +216,10 @@ def header(kind: type[msgspec.Struct]) -> bytes:
 @cache
 def _writer(kind: type[msgspec.Struct]) -> tuple[bytes, Any]:
     """Return the header of a single-object value (marker and fingerprint) and the parsed newest schema."""
-    versions = avro.committed()[avro.event_name(kind)]
+    name = avro.event_name(kind)
+    versions = avro.committed()[name]
     schema = versions[max(versions)]
-    return SINGLE_OBJECT + avro.fingerprint(schema), fastavro.parse_schema(avro.plain_times(schema))
+    return SINGLE_OBJECT + avro.fingerprint(schema), fastavro.parse_schema(avro.plain(name, schema))
 
 
 @cache
@@ -231,7 +231,7 @@ def _readers() -> dict[bytes, tuple[type[msgspec.Struct], Any, Any]]:
         newest = _writer(kind)[1]
         for version, schema in versions.items():
             # The very same object: fastavro would compare another one with it, field by field, for every value.
-            writer = newest if version == last else fastavro.parse_schema(avro.plain_times(schema))
+            writer = newest if version == last else fastavro.parse_schema(avro.plain(name, schema))
             found[avro.fingerprint(schema)] = (kind, writer, newest)
     return found
 

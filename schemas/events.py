@@ -12,6 +12,9 @@ import msgspec
 #: A point in time with its zone; a time without one could be any of two dozen.
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
+#: JSON that stays text in the struct, to be read by whoever knows what it holds.
+JsonText = Annotated[str, msgspec.Meta(description="JSON text")]
+
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One Kafka record of `sprt.observations`: 1 to 10 000 values of one experiment.
@@ -324,11 +327,11 @@ class PositionRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ColdRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What changes rarely in an experiment: `body` is the row's content at `row_version`."""
+    """What changes rarely in an experiment: `body` is the row's content at `row_version`, as JSON text."""
 
     row_version: int
     experiment_id: str
-    body: dict[str, Any]
+    body: JsonText
 
 
 class SourceRow(msgspec.Struct, frozen=True, kw_only=True):

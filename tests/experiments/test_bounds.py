@@ -168,3 +168,19 @@ def test_a_hot_row_of_the_first_version_is_read() -> None:
     memory = load(story.partition, PARTITIONS, [*cold, (key, codecs.encode_avro(events.HotRow(**old)))])
 
     assert memory.experiments["rng-bias"].hot == story.experiment.hot
+
+
+def test_a_cold_row_as_it_was_written_before_pauses_were_kept_is_read() -> None:
+    story = Story()
+    story.run(stop={"max_duration": "1h"})
+    held = story.control_bytes(story.raw(type="hold", id="h"))
+    ((key, row), *_) = to_rows(story.memory, held)
+    new = codecs.decode(row, events.ColdRow)
+    body = json.loads(new.body)
+    assert body.pop("pauses") == []
+    for name in ("started_at", "deadline", "schedule_anchor"):
+        body[name] = body[name].replace("Z", "+00:00")  # the same time, as it was spelled
+    old = events.ColdRow(row_version=1, experiment_id=new.experiment_id, body=json.dumps(body))
+    memory = load(story.partition, PARTITIONS, [(key, codecs.encode_avro(old))])
+
+    assert memory.experiments["rng-bias"].cold == story.experiment.cold
