@@ -18,6 +18,7 @@ _BACKLOG: Final = 5_000
 _CATCHING_UP_SECONDS: Final = 0.01
 _QUIET_SHARE: Final = 0.1  # nobody watches a tenth of a silence
 _RESTED: Final = 2  # a round begins so many rounds behind the last: half of the time is for others
+_SMOOTHED: Final = 8  # rounds: after a long one the next comes at once, as what is waiting has waited for long
 _LONGEST_SECONDS: Final = 0.4  # a worker that is told to end does so between two looks
 _COMMANDS_SECONDS: Final = 2.0
 _COMMANDS_SHARE: Final = 0.4
@@ -50,6 +51,7 @@ class Pace:
         self.look_at = 0.0
         self._found_at = self._looked_at = 0.0
         self._is_behind = False
+        self._round_seconds = 0.0  # what one takes, as of late
 
     def looked(self, now: float, found: int, lag: int) -> None:
         """Note that so many records were there, and how many are left in the log."""
@@ -69,12 +71,12 @@ class Pace:
     def computed(self, now: float, records: int, touched: int, seconds: float, known: int) -> None:
         """Bound the next batch so that it computes within its share of time: half of the way, if it is not urgent.
 
-        The worker is busy: where it is not behind the log it rests for as long as the round took. Fewer and larger
+        The worker is busy: where it is not behind the log it rests for as long as a round takes. Fewer and larger
         batches cost less, and on a busy machine they come sooner than many that wait for one another.
         """
         if not self._is_behind:
-            round_seconds = now - self._looked_at
-            self.look_at = max(self.look_at, self._looked_at + min(_LONGEST_SECONDS, _RESTED * round_seconds))
+            self._round_seconds += (now - self._looked_at - self._round_seconds) / _SMOOTHED
+            self.look_at = max(self.look_at, self._looked_at + min(_LONGEST_SECONDS, _RESTED * self._round_seconds))
         if records < _TOO_FEW:
             return
         is_urgent = self._urgency.lasts(now)

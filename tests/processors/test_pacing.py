@@ -55,14 +55,27 @@ def test_the_next_look_is_at_once_after_a_full_batch_and_later_the_quieter_it_is
     assert looks == [0.0, 0.01, 0.05, 0.05, 0.1, 0.4]
 
 
-def test_a_worker_rests_for_as_long_as_its_last_round_took_unless_it_is_behind() -> None:
-    pace = Pace(CONFIG, Urgency())
+def _rounds(pace: Pace, *rounds: tuple[float, int, int]) -> list[float]:
+    """Return how long after each look the next is, for rounds that took so long, found so much and left so much."""
     looks = []
-    for took, found, lag in [(0.01, 3, 0), (0.1, 100, 0), (5.0, 100, 0), (0.1, pace.limit, 0), (0.1, 100, 9_000)]:
+    for took, found, lag in rounds:
         pace.looked(10.0, found, lag)
         pace.computed(10.0 + took, 10, 1, 1e-3, 1)
-        looks.append(round(pace.look_at - 10.0, 6))
-    assert looks == [0.05, 0.2, 0.4, 0.0, 0.01]
+        looks.append(round(pace.look_at - 10.0, 3))
+    return looks
+
+
+@pytest.mark.parametrize(("took", "rest"), [(0.01, 0.05), (0.1, 0.2), (5.0, 0.4)])
+def test_a_worker_rests_for_as_long_as_its_rounds_take_unless_it_is_behind(took: float, rest: float) -> None:
+    pace = Pace(CONFIG, Urgency())
+    assert _rounds(pace, *[(took, 100, 0)] * 100)[-1] == rest
+    assert _rounds(pace, (took, pace.limit, 0), (took, 100, 9_000)) == [0.0, 0.01]
+
+
+def test_after_a_round_that_took_longer_than_usual_the_next_is_not_put_off() -> None:
+    pace = Pace(CONFIG, Urgency())
+    _rounds(pace, *[(0.05, 100, 0)] * 100)
+    assert _rounds(pace, (0.25, 100, 0)) == [0.15]  # it is over after 0.25 s: at once
 
 
 def test_a_slow_pace_is_not_slowed_down_by_silence() -> None:
