@@ -150,6 +150,10 @@ class Reader:
         """Return the names of the inputs."""
         return tuple(self._parts)
 
+    def begin(self) -> dict[str, int]:
+        """Return the position that the next link of each input's chain begins with."""
+        return {name: chain.first for name, chain in self._chains.items()}
+
     def waiting(self, name: str) -> Sequence[Delivered]:
         """Return the messages of the input that were read and that nobody has taken."""
         return self._chains[name].waiting

@@ -50,8 +50,10 @@ class Instruments:
         self._series.drop(partition)
         self._memories.pop(partition, None)
         for shown in (self._lag, self._registry):
-            for topic, of in [labels for labels in shown._metrics if labels[1] == str(partition)]:  # noqa: SLF001  the library has no public way to list a gauge's labels
-                shown.remove(topic, of)
+            # Listed at once: the threads of other partitions give up theirs at the same time.
+            for topic, of in list(shown._metrics):  # noqa: SLF001  the library has no public way to list a gauge's labels
+                if of == str(partition):
+                    shown.remove(topic, of)
 
     def revoked(self, partition: int) -> None:
         """Show nothing of a partition until it is known whether it stays."""

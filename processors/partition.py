@@ -8,7 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from confluent_kafka import TopicPartition
@@ -159,6 +159,9 @@ class PartitionThread(threading.Thread):
         )
         self._silences = {name: self._silence_of(name) for name in self._control.names}
         self._observations = self._observation_reader()
+        # An input of which nothing was counted yet has a position too: its first batch could else be lost unseen.
+        begin = self._control.begin() | {"observations": self._observations.chain.first}
+        self._memory = replace(self._memory, positions=self._memory.positions.update(begin))
         known = len(self._memory.experiments)
         _log.info(
             "partition_taken_over",

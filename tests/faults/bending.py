@@ -102,6 +102,20 @@ def losing_batches() -> None:
     _bend(inputs.Chain, "take", take)
 
 
+def losing_the_first_batch() -> None:
+    """The first batch of observations is read and never handed on."""
+    original, lost = inputs.Chain.take, list[inputs.Fetched]()
+
+    def take(self: inputs.Chain[Any], limit: int) -> inputs.Fetched | None:
+        found = original(self, limit)
+        if found is None or self.name != "observations" or lost:
+            return found
+        lost.append(found)
+        return None
+
+    _bend(inputs.Chain, "take", take)
+
+
 def impatient_with_silence() -> None:
     """A reader that says nothing is believed for seconds only."""
     _bend(silence, "_ASK_SECONDS", 0.5)

@@ -1,5 +1,6 @@
 """A small, seeded part of the fault runs for `make test`: kills at random and at named points, a zombie, a cut log."""
 
+import itertools
 import random
 import signal
 import time
@@ -69,6 +70,24 @@ def test_a_frozen_worker_that_wakes_up_is_fenced_and_changes_nothing(installatio
         assert zombie.wait(60) == EXIT_CODE, zombie.words()
         grown(installation, 200)
     end(installation, successor, workload)
+
+
+def test_a_batch_that_is_lost_before_anything_was_counted_ends_the_worker_too(installation: Installation) -> None:
+    losing = installation.start(instance_id="w", prepare=["tests.faults.bending:losing_the_first_batch"])
+    installation.command(run_command("e"))
+    sequences = itertools.count()
+
+    def has_ended() -> list[bool]:
+        installation.observe("e", [1.0], next(sequences))
+        installation.flush()
+        return [True] if losing.process.poll() is not None else []
+
+    until(has_ended, 60)
+
+    assert losing.wait() == EXIT_CODE
+    assert "observations: the batch begins at" in losing.words()
+    with installation.working(instance_id="w"):
+        assert sum(installation.wait_until_counted().values()) == next(sequences)
 
 
 def test_a_worker_that_no_longer_hears_commands_ends_and_the_next_one_answers_them(installation: Installation) -> None:

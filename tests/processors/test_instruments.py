@@ -1,6 +1,8 @@
 """What Prometheus sees follows the committed memory: series of active experiments only, counted facts once."""
 
 import math
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -115,6 +117,24 @@ def test_series_go_at_once_when_the_partition_goes(committed: Committed) -> None
     assert committed.series() == 0
     assert committed.value("sprt_experiments", state="RUNNING") == 0
     assert committed.value("sprt_consumer_lag_records", topic="t.observations", partition="0") is None
+
+
+def test_threads_of_several_partitions_give_theirs_up_at_once() -> None:
+    instruments = Committed().instruments
+
+    def end_again_and_again(partition: int) -> None:
+        for _ in range(200):
+            for topic in range(50):
+                instruments.lags(f"topic-{topic}", partition, 1)
+            instruments.gave_up(partition)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor() as threads:
+            assert list(threads.map(end_again_and_again, range(4))) == [None] * 4
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_at_most_five_hundred_experiments_have_series_and_the_rest_is_counted_once(committed: Committed) -> None:
