@@ -36,11 +36,7 @@ _BODY = msgspec.json.Decoder(
     msgspec.defstruct(
         "ColdBody",
         [
-            (
-                it.name,
-                _UNREAD.get(it.name, it.type),
-                msgspec.NODEFAULT if it.default is MISSING else it.default,
-            )
+            (it.name, _UNREAD.get(it.name, it.type), msgspec.NODEFAULT if it.default is MISSING else it.default)
             for it in fields(Cold)
         ],
     )

@@ -16,11 +16,11 @@ Waiting = TypeVar("Waiting", bound=Sequence[Delivered])
 
 
 class PositionLostError(Exception):
-    """Retention has deleted records of an input, from `first` to before `next`, that were not yet counted."""
+    """Retention has deleted records of an input, up to before `next`, that were not yet counted."""
 
-    def __init__(self, message: str, name: str, first: int, following: int) -> None:
+    def __init__(self, message: str, name: str, following: int) -> None:
         super().__init__(message)
-        self.input, self.first, self.next = name, first, following
+        self.input, self.next = name, following
 
 
 class Fetched(NamedTuple):
@@ -189,6 +189,5 @@ def position_lost(consumer: Consumer, part: TopicPartition, chain: Chain[Any]) -
         f"{part.topic} partition {part.partition}: the position {chain.reached} is not in the "
         f"log (kept: {low} to {high}); records were deleted before they were counted",
         chain.name,
-        chain.first,
         low,
     )

@@ -292,7 +292,7 @@ class PartitionThread(threading.Thread):
 
     def _go_on_behind(self, lost: PositionLostError) -> None:
         """Mark every live run and go on where the log begins: what was deleted cannot come back by waiting."""
-        first = self._memory.positions.get("observations", lost.first)
+        first = self._memory.positions["observations"]
         if lost.next <= first:  # the log has lost its end, not its beginning: no place is right to go on
             raise lost
         _log.critical("records_deleted", partition=self.partition, first=first, next=lost.next, error=str(lost))
@@ -383,7 +383,6 @@ class PartitionThread(threading.Thread):
         """Commit a copy of the positions, for tools that watch the lag of a group; no reader ever begins at it."""
         self._published = control
         positions = {**self._memory.positions, "control": control}
-        read = [name for name in ("observations", *self._control.names) if name in positions]
-        topics = self._config.topics
+        topics, read = self._config.topics, ("observations", *self._control.names)
         offsets = [TopicPartition(getattr(topics, name), self.partition, positions[name]) for name in read]
         self._consumer.commit(offsets=offsets, asynchronous=True)

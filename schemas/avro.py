@@ -27,6 +27,8 @@ _PRIMITIVES: dict[Any, Any] = {
     datetime: {"type": "long", "logicalType": "timestamp-micros"},
 }
 _JSON = {"type": "string", "logicalType": "json"}
+#: Where a struct keeps the plain value of a logical type: a time in microseconds, JSON as its text.
+_PLAIN = {"observation": "timestamp-micros", "cold_row": "json"}
 
 fastavro.write.LOGICAL_WRITERS["string-json"] = lambda value, _schema: msgspec.json.encode(value).decode()
 fastavro.read.LOGICAL_READERS["string-json"] = lambda text, _writer, _reader: msgspec.json.decode(text)
@@ -94,10 +96,6 @@ def fingerprint(schema: dict[str, Any]) -> bytes:
     """Return the CRC-64-AVRO fingerprint of the schema's canonical form: 8 bytes, little endian, as on the wire."""
     hexadecimal = fastavro.schema.fingerprint(fastavro.schema.to_parsing_canonical_form(schema), "CRC-64-AVRO")
     return bytes.fromhex(hexadecimal)
-
-
-#: Where a struct keeps the plain value of a logical type: a time in microseconds, JSON as its text.
-_PLAIN = {"observation": "timestamp-micros", "cold_row": "json"}
 
 
 def plain(name: str, schema: Any) -> Any:

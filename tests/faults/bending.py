@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -91,27 +91,24 @@ def without_one_transaction() -> None:
 
 def losing_batches() -> None:
     """One batch in ten is read and never handed on: what a fault in the hand-over would do."""
-    original, lots = inputs.Chain.take, random.Random(os.getpid())
-
-    def take(self: inputs.Chain[Any], limit: int) -> inputs.Fetched | None:
-        found = original(self, limit)
-        if found is not None and self.name == "observations" and lots.random() < 0.1:
-            return original(self, limit)
-        return found
-
-    _bend(inputs.Chain, "take", take)
+    lots = random.Random(os.getpid())
+    _lose_batches(lambda: lots.random() < 0.1)
 
 
 def losing_the_first_batch() -> None:
     """The first batch of observations is read and never handed on."""
-    original, lost = inputs.Chain.take, list[inputs.Fetched]()
+    lots = iter([True])
+    _lose_batches(lambda: next(lots, False))
+
+
+def _lose_batches(is_lost: Callable[[], bool]) -> None:
+    original = inputs.Chain.take
 
     def take(self: inputs.Chain[Any], limit: int) -> inputs.Fetched | None:
         found = original(self, limit)
-        if found is None or self.name != "observations" or lost:
-            return found
-        lost.append(found)
-        return None
+        if found is not None and self.name == "observations" and is_lost():
+            return original(self, limit)
+        return found
 
     _bend(inputs.Chain, "take", take)
 
