@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from processors.failing import EXIT_CODE
-from tests.faults.scene import REPEATS, Scene, one_in, stop
+from tests.faults.scene import REPEATS, Scene, Supervised, kill, one_in, stop
 from tests.processors.installation import Worker, until
 
 pytestmark = [pytest.mark.stack, pytest.mark.faults, pytest.mark.timeout(1200)]
@@ -51,12 +51,13 @@ def frozen_owners(play: Scene, repeats: int) -> None:
             point = lots.choice(("before_send", "after_send", "before_commit", "after_commit"))
             zombie = play.start(kill=[point, lots.randint(2, 8), "SIGSTOP"])
             until_frozen(zombie)
-            successor = play.start()
-            play.grown(50)
+            successor = Supervised(play)
+            play.grown(50, successor.look)
             zombie.signal(signal.SIGCONT)
             assert zombie.wait(60) == EXIT_CODE, zombie.words()
-            play.grown(50)
-            stop(successor)
+            # If it woke inside the take-over of its other partition, it has fenced its successor there before it ended.
+            play.grown(50, successor.look)
+            kill(successor.worker)
 
 
 def woken_in_the_takeover(play: Scene, repeats: int, **options: object) -> None:
