@@ -10,12 +10,16 @@ from experiments.ledger import Account, Numbers
 
 
 class Candidates(NamedTuple):
-    """Experiments of a batch that may be quiet, by code; `rows` are those of the ledger, ids stand for new ones."""
+    """Experiments of a batch that may be quiet, by code; `rows` are those of the ledger, ids stand for new ones.
+
+    `opened` says which of the accounts are new.
+    """
 
     codes: list[int]
     rows: list[int | str]
     accounts: list[Account]
     numbers: Numbers
+    opened: list[int]
 
 
 @dataclass(frozen=True, slots=True)

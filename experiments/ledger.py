@@ -17,6 +17,7 @@ from immutables import Map
 import sprt
 from experiments.experiment import Cold, Experiment, Share
 from experiments.sequences import Seen
+from sprt.families.base import ExponentialFamily
 
 #: The numbers of an account: those that move with every batch, from `lowest` on those that stay.
 NUMBERS: Final = np.dtype(
@@ -53,15 +54,18 @@ class Account:
     """What stays the same of an experiment that is only counted.
 
     `experiment` is as it stood when the account was opened, but for its marks, which are up to date. All records come
-    from `source`, and carry sequences of it if `is_numbered`; `is_shared` if its share of the run is counted. `fixed`
-    is what `experiments.rows` keeps of it: a cache, never stored.
+    from `source`, and carry sequences of it if `is_numbered`; `is_shared` if its share of the run is counted. `model`
+    and `run`, the id with the run's number, are the experiment's. `fixed` is what `experiments.rows` keeps of it: a
+    cache, never stored.
     """
 
     experiment: Experiment
     source: str | None
     is_numbered: bool
     is_shared: bool
-    fixed: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
+    model: ExponentialFamily
+    run: tuple[str, int]
+    fixed: tuple[bytes, ...] | None = field(default=None, compare=False, repr=False)
 
     def put_together(self, numbers: Sequence[Any]) -> Experiment:
         """Return the experiment as it stands, from its row of numbers."""
@@ -167,22 +171,22 @@ class Experiments(Mapping[str, Experiment]):
                 free = (entry, free)
         return Experiments(self._entries.update(changed), self.ledger._replace(free=free))
 
-    def counted(self, rows: list[int | str], accounts: Sequence[Account], numbers: Numbers) -> "Experiments":
-        """Return them with these accounts and numbers: each in its row, or by its id in a new one."""
-        kept, free, opened = self.ledger.accounts.copy(), self.ledger.free, {}
-        places = []
-        for row, account in zip(rows, accounts, strict=True):
-            if isinstance(row, str):
-                experiment_id = row
-                if free is None:
-                    row = len(kept)
-                    kept.append(account)
-                else:
-                    row, free = free
-                opened[experiment_id] = row
-            kept[row] = account
-            places.append(row)
+    def counted(
+        self, rows: Sequence[int | str], numbers: Numbers, accounts: Mapping[int | str, Account]
+    ) -> "Experiments":
+        """Return them with these numbers, and with accounts that have changed; an id stands for a new row."""
+        kept, free = self.ledger.accounts.copy(), self.ledger.free
+        opened: dict[str, int] = {}
+        for row, account in accounts.items():
+            if isinstance(row, int):
+                kept[row] = account
+            elif free is None:
+                opened[row] = len(kept)
+                kept.append(account)
+            else:
+                opened[row], free = free
+                kept[opened[row]] = account
         grown = np.zeros(len(kept), NUMBERS)
         grown[: len(self.ledger.numbers)] = self.ledger.numbers
-        grown[places] = numbers
+        grown[[opened[row] if isinstance(row, str) else row for row in rows]] = numbers
         return Experiments(self._entries.update(opened) if opened else self._entries, Ledger(kept, grown, free))

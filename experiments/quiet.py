@@ -55,7 +55,7 @@ def fold_quiet(experiments: Experiments, batch: ObservationBatch, order: Ints, b
     `order` has the rows of the batch, experiment by experiment; those of code c are `order[bounds[c]:bounds[c + 1]]`.
     """
     candidates = _candidates(experiments, batch, order, bounds)
-    codes, rows, accounts, numbers = candidates
+    codes, rows, accounts, numbers, opened = candidates
     if not codes:
         return Quiet(experiments)
     groups = grouped(candidates, batch, order, bounds)
@@ -73,11 +73,12 @@ def fold_quiet(experiments: Experiments, batch: ObservationBatch, order: Ints, b
     of, behind, last_n, last_at = _due(groups, quiet)
     after = _counted(groups, walks)
     after["last_point_n"], after["last_point_at"] = last_n, last_at
+    changed = {rows[g]: accounts[g] for g in opened if not loud[g]}
     for g in quiet[_has_new_marks(numbers[quiet], after[quiet])].tolist():
-        accounts[g] = _marked(groups, walks, g)
+        changed[rows[g]] = _marked(groups, walks, g)
     chosen = quiet.tolist()
     return Quiet(
-        experiments.counted([rows[g] for g in chosen], [accounts[g] for g in chosen], after[quiet]),
+        experiments.counted([rows[g] for g in chosen], after[quiet], changed),
         [codes[g] for g in chosen],
         _published(groups, batch, walks, of, behind),
     )
@@ -89,32 +90,34 @@ def _candidates(experiments: Experiments, batch: ObservationBatch, order: Ints, 
     present = np.flatnonzero(bounds[1:] > bounds[:-1])
     heads = order[bounds[present]]
     names, sources, sequences = (*batch.source_names, None), batch.source[heads], batch.sequence[heads]
-    found = Candidates([], [], [], np.zeros(len(present), NUMBERS))
-    known: list[tuple[int, int]] = []  # where they stand among those found, and in the ledger
+    found: list[tuple[int, int | str, Account]] = []
+    opened: dict[int, tuple[Any, ...]] = {}  # the numbers of new accounts, by their place among those found
     for code, entry, source, is_numbered, sequence in zip(
         present.tolist(),
         experiments.entries(batch.experiment_ids[code] for code in present.tolist()),
-        sources.tolist(),
+        map(names.__getitem__, sources.tolist()),
         ((sources != NONE) & (sequences != NONE)).tolist(),
         sequences.tolist(),
         strict=True,
     ):
-        if entry is None:
-            continue
-        account = ledger.accounts[entry] if isinstance(entry, int) else None
-        if isinstance(entry, int) and account and (account.source, account.is_numbered) == (names[source], is_numbered):
-            known.append((len(found.codes), entry))
-        elif opened := _opened(experiments.whole(entry), names[source], sequence if is_numbered else None):
-            account, found.numbers[len(found.codes)] = opened
-        else:
-            continue
-        found.codes.append(code)
-        found.rows.append(entry if isinstance(entry, int) else batch.experiment_ids[code])
-        found.accounts.append(account)
-    if known:
-        places, in_ledger = (list(column) for column in zip(*known, strict=True))
-        found.numbers[places] = ledger.numbers[in_ledger]
-    return found._replace(numbers=found.numbers[: len(found.codes)])
+        if isinstance(entry, int):
+            account = ledger.accounts[entry]
+            if account.source == source and account.is_numbered == is_numbered:
+                found.append((code, entry, account))
+                continue
+        made = None if entry is None else _opened(experiments.whole(entry), source, sequence if is_numbered else None)
+        if made is not None:
+            account, opened[len(found)] = made
+            found.append((code, entry if isinstance(entry, int) else batch.experiment_ids[code], account))
+    if not found:
+        return Candidates([], [], [], np.zeros(0, NUMBERS), [])
+    codes, rows, accounts = (list(column) for column in zip(*found, strict=True))
+    numbers = np.zeros(len(found), NUMBERS)
+    known = np.setdiff1d(np.arange(len(found)), list(opened))
+    numbers[known] = ledger.numbers[[row for g, row in enumerate(rows) if g not in opened]]
+    for g, of in opened.items():
+        numbers[g] = of
+    return Candidates(codes, rows, accounts, numbers, list(opened))
 
 
 def _opened(experiment: Experiment, source: str | None, sequence: int | None) -> tuple[Account, tuple[Any, ...]] | None:
@@ -166,7 +169,8 @@ def _opened(experiment: Experiment, source: str | None, sequence: int | None) ->
         shares.is_late_guarded(experiment),
         guards["drift"] != "off",
     )
-    return Account(experiment, source, sequence is not None, is_shared), (*moving, *staying)
+    run = (cold.experiment_id, hot.run)
+    return Account(experiment, source, sequence is not None, is_shared, model, run), (*moving, *staying)
 
 
 def _loud_records(groups: Groups, batch: ObservationBatch) -> Bools:
@@ -192,13 +196,14 @@ def _loud_records(groups: Groups, batch: ObservationBatch) -> Bools:
 
 def _good_values(groups: Groups) -> Bools:
     """Return which values are in their model's support, and small enough for exact sums."""
-    models: dict[Any, list[int]] = {}
-    for g, account in enumerate(groups.accounts):
-        models.setdefault(type(account.experiment.design.model), []).append(g)
+    models = {type(account.model): account.model for account in groups.accounts}
     good = np.abs(groups.values) <= _LARGEST  # false for what is not a number
-    for members in models.values():
-        supports = groups.accounts[members[0]].experiment.design.model.supports(groups.values, None)
-        good &= supports if len(models) == 1 else supports | ~np.isin(groups.whose, members)
+    for family, model in models.items():
+        supports = model.supports(groups.values, None)
+        if len(models) > 1:
+            is_other = np.array([type(account.model) is not family for account in groups.accounts])
+            supports = supports | is_other[groups.whose]
+        good &= supports
     return good
 
 
@@ -268,7 +273,7 @@ def _published(groups: Groups, batch: ObservationBatch, walks: _Walks, of: Ints,
     highest = np.maximum.reduceat(np.append(walks.ratios, -np.inf), edges)[::2]
     most = np.maximum(_so_far(highest, of), numbers["max_llr"][of])
     return Points(
-        runs=[(account.experiment.cold.experiment_id, account.experiment.hot.run) for account in groups.accounts],
+        runs=[account.run for account in groups.accounts],
         of=of,
         n=numbers["n"][of] + (behind - groups.first[of]),
         llr=walks.ratios[behind - 1],
@@ -319,4 +324,4 @@ def _marked(groups: Groups, walks: _Walks, g: int) -> Account:
     marks = tuple(Share(at, total + int(walks.sums[first + at - n - 1])) for at in powers)
     experiment = account.experiment
     hot = experiment.hot._replace(marks=experiment.hot.marks + marks)
-    return replace(account, experiment=Experiment(experiment.cold, hot, experiment.known_design))
+    return replace(account, experiment=Experiment(experiment.cold, hot, experiment.known_design), fixed=None)

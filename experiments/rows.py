@@ -118,7 +118,9 @@ def _hot_rows(memory: Memory, experiment_ids: Sequence[str]) -> list[bytes]:
     for experiment_id, entry in zip(experiment_ids, memory.experiments.entries(experiment_ids), strict=True):
         if isinstance(entry, int):
             account = ledger.accounts[entry]
-            if sum(map(len, account.fixed or _fixed(account, int(lowest[entry])))) <= _WIDEST:
+            if account.fixed is None:
+                _fix(account, int(lowest[entry]))
+            if account.fixed:
                 rows[experiment_id] = entry
     places = list(rows.values())
     counted = iter(_counted_rows([ledger.accounts[row] for row in places], ledger.numbers[places]) if rows else ())
@@ -127,11 +129,10 @@ def _hot_rows(memory: Memory, experiment_ids: Sequence[str]) -> list[bytes]:
 
 def _counted_rows(accounts: Sequence[Account], numbers: Numbers) -> list[bytes]:
     """Return the rows that `_hot_row` makes of these experiments, put together around what stays the same."""
-    fixed = zip(*(account.fixed for account in accounts), strict=True)
-    head, to_applied, to_source, to_share, to_marks = (texts(parts) for parts in fixed)
-    is_numbered, is_shared = (
-        np.array(flags) for flags in zip(*((it.is_numbered, it.is_shared) for it in accounts), strict=True)
-    )
+    fixed = zip(*[account.fixed or () for account in accounts], strict=True)
+    head, to_applied, to_source, to_share, marks = (texts(parts) for parts in fixed)
+    is_numbered = np.array([account.is_numbered for account in accounts])
+    is_shared = np.array([account.is_shared for account in accounts])
     columns = (
         head,
         longs(numbers["n"]),
@@ -148,8 +149,7 @@ def _counted_rows(accounts: Sequence[Account], numbers: Numbers) -> list[bytes]:
         to_share,
         longs(numbers["share"]).where(is_shared),
         doubles(numbers["share_total"]).where(is_shared),
-        to_marks,
-        texts([_marks(it.experiment.hot.marks) for it in accounts]),
+        marks,
         longs(numbers["last_applied"]),
         longs(numbers["last_point_at"]),
         longs(numbers["last_point_n"]),
@@ -157,8 +157,8 @@ def _counted_rows(accounts: Sequence[Account], numbers: Numbers) -> list[bytes]:
     return joined(columns)
 
 
-def _fixed(account: Account, lowest: int) -> tuple[bytes, ...]:
-    """Return what stays the same of an account's rows: the parts between its numbers."""
+def _fix(account: Account, lowest: int) -> None:
+    """Keep with an account what stays the same of its rows, the parts between its numbers; none where too wide."""
     experiment, source = account.experiment, account.source or ""
     hot = experiment.hot
     to_applied, behind_applied = _around(_counts(hot), "applied")
@@ -178,10 +178,9 @@ def _fixed(account: Account, lowest: int) -> tuple[bytes, ...]:
         to_applied + text("applied"),
         behind_applied + _earlier(hot) + to_source,
         behind_source + to_share,
-        behind_share,
+        behind_share + _marks(hot.marks),
     )
-    object.__setattr__(account, "fixed", fixed)
-    return fixed
+    object.__setattr__(account, "fixed", fixed if sum(map(len, fixed)) <= _WIDEST else ())
 
 
 def _hot_row(experiment_id: str, hot: Hot) -> bytes:

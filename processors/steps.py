@@ -159,8 +159,12 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
 
 def _strangers(memory: Memory, batch: ObservationBatch) -> list[str]:
     """Return the experiments in the batch that are not running here as far as memory knows."""
-    colds = ((it, memory.experiments.cold(it)) for it in batch.experiment_ids)
-    return [experiment_id for experiment_id, cold in colds if cold is None or cold.state is not State.RUNNING]
+    entries = zip(batch.experiment_ids, memory.experiments.entries(batch.experiment_ids), strict=True)
+    return [
+        experiment_id
+        for experiment_id, entry in entries
+        if not isinstance(entry, int) and (entry is None or entry.cold.state is not State.RUNNING)
+    ]
 
 
 def _may_be_new(memory: Memory, experiment_id: str) -> bool:

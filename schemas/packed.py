@@ -51,7 +51,7 @@ class Packed(NamedTuple):
         """Return the strings, all of which are there, as indices into those that differ, in order of appearance."""
         found = self.strings().dictionary_encode()
         codes = np.frombuffer(found.indices.buffers()[1], np.int32, len(found))  # `to_numpy` imports pandas
-        return codes.astype(np.int64), [text.as_py() for text in found.dictionary]
+        return codes.astype(np.int64), found.dictionary.to_pylist()
 
     def are(self, codes: Ints, names: Sequence[bytes]) -> Bools:
         """Return which strings are the name with their code; none is as good as an empty one."""

@@ -33,10 +33,11 @@ class Column(NamedTuple):
 
 def texts(encoded: Sequence[bytes]) -> Column:
     """Return what is encoded already; the table is as wide as the longest of them."""
-    size = np.array([len(it) for it in encoded], np.int64)
+    size = np.fromiter(map(len, encoded), np.int64, len(encoded))
     width = int(size.max(initial=0))
-    padded = b"".join(it.ljust(width) for it in encoded)
-    return Column(np.frombuffer(padded, np.uint8).reshape(len(encoded), width), size)
+    table = np.zeros((len(encoded), width), np.uint8)
+    table[np.arange(width) < size[:, None]] = np.frombuffer(b"".join(encoded), np.uint8)
+    return Column(table, size)
 
 
 def same(encoded: bytes, records: int) -> Column:
