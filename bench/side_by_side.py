@@ -62,7 +62,7 @@ def run(
                 print(_line(found), flush=True)
 
     streams = (_streams_cached, _streams_exact) if has_streams else ()
-    single = Backlog(sized(2_000_000), 1, 100)
+    single = Backlog(sized(4_000_000), 1, 100)
     measure("1 observation, Avro", single, *streams, running.ours, _confluent, _aiokafka)
     measure("1 observation, Avro", Backlog(sized(40_000), 1, 99), running.stock_faust)
     for workers in (2, 4):
@@ -72,7 +72,7 @@ def run(
     measure("1 observation, JSON", Backlog(sized(500_000), 1, 101, "json"), *streams[:1], running.ours)
     measure("100 observations, JSON", Backlog(sized(100_000), 100, 101, "json"), *streams[:1], running.ours)
     measure("1 observation, Avro, 1 experiment", Backlog(sized(1_000_000), 1, 1), *streams[:1], running.ours)
-    measure("1 observation, Avro, 10 000 experiments", Backlog(sized(2_000_000), 1, 10_000), *streams[:1], running.ours)
+    measure("1 observation, Avro, 10 000 experiments", Backlog(sized(4_000_000), 1, 10_000), *streams[:1], running.ours)
     steady: list[Live] = []
     loads = ((2_500, 250), (10_000, 1_000), (50_000, 200), (50_000, 2_000))
     for rate, experiments, seconds in (*((*load, 15.0) for load in loads), (10_000, 1_000, soak_seconds)):

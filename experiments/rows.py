@@ -231,6 +231,8 @@ def _in_order(encoded: dict[str, bytes]) -> bytes:
 def _around(encoded: dict[str, bytes], name: str) -> tuple[bytes, bytes]:
     """Return what `_in_order` puts before and behind the item of this name, which may be a new one."""
     others = sorted(encoded.keys() - {name})
+    if not others:
+        return long(1), NO_ITEMS
     before = b"".join([encoded[other] for other in others if other < name])
     behind = b"".join([encoded[other] for other in others if other > name])
     return long(len(others) + 1) + before, behind + NO_ITEMS
