@@ -1,12 +1,15 @@
 """The records of a batch one experiment behind the other, so that all are folded by the same few operations."""
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from experiments.batch import Floats, Ints, ObservationBatch
 from experiments.ledger import Account, Numbers
+
+Number = TypeVar("Number", np.int64, np.float64, np.bool_)
 
 
 class Candidates(NamedTuple):
@@ -27,8 +30,8 @@ class Groups:
     """Some experiments with their records in log order, one experiment's behind the other's.
 
     `accounts` and `numbers` are theirs before the batch. `begin` and `end` bound an experiment's records, `first` and
-    `last` its observations; `of` and `whose` say to which experiment a record and an observation belong. `read` are the
-    observations up to the end of each record.
+    `last` its observations; `of` says to which experiment a record belongs. `read` are the observations up to the end
+    of each record.
     """
 
     accounts: list[Account]
@@ -40,9 +43,12 @@ class Groups:
     values: Floats
     first: Ints
     last: Ints
-    whose: Ints
     read: Ints
     timestamp: Ints
+
+    def spread(self, column: npt.NDArray[Number]) -> npt.NDArray[Number]:
+        """Return for each observation what the column says of its experiment."""
+        return np.repeat(column, self.last - self.first)
 
 
 def grouped(candidates: Candidates, batch: ObservationBatch, order: Ints, bounds: Ints) -> Groups:
@@ -62,13 +68,13 @@ def grouped(candidates: Candidates, batch: ObservationBatch, order: Ints, bounds
     read = np.cumsum(lengths)  # observations up to the end of each record
     last = read[ends - 1]
     first = np.concatenate(([0], last[:-1]))
-    if len(batch.values) == len(batch.offset):
-        values, whose = batch.values[rows], of
+    width = int(lengths[0])
+    if len(batch.values) == width * len(batch.offset) and (lengths == width).all():
+        values = batch.values.reshape(-1, width)[rows].ravel()
     else:
         values = batch.values[
             np.arange(int(read[-1])) + np.repeat(batch.value_starts[rows] - (read - lengths), lengths)
         ]
-        whose = np.repeat(of, lengths)
     return Groups(
         accounts=candidates.accounts,
         numbers=candidates.numbers,
@@ -79,7 +85,6 @@ def grouped(candidates: Candidates, batch: ObservationBatch, order: Ints, bounds
         values=values,
         first=first,
         last=last,
-        whose=whose,
         read=read,
         timestamp=batch.timestamp[rows],
     )

@@ -64,7 +64,7 @@ def fold_quiet(experiments: Experiments, batch: ObservationBatch, order: Ints, b
     values = groups.values if good.all() else np.where(good, groups.values, 0.0)
     sums = np.cumsum(values.astype(np.int64))
     before = np.where(groups.first > 0, sums[groups.first - 1], 0)  # those of the experiments that lie before
-    sums -= before[groups.whose]
+    sums -= groups.spread(before)
     loud |= np.abs(numbers["total"]) + np.abs(sums[groups.last - 1]) >= _EXACT
     ratios = _walked(groups, sums)
     walks = _Walks(sums, ratios, np.maximum(np.maximum.reduceat(ratios, groups.first), numbers["max_llr"]))
@@ -202,7 +202,7 @@ def _good_values(groups: Groups) -> Bools:
         supports = model.supports(groups.values, None)
         if len(models) > 1:
             is_other = np.array([type(account.model) is not family for account in groups.accounts])
-            supports = supports | is_other[groups.whose]
+            supports = supports | groups.spread(is_other)
         good &= supports
     return good
 
@@ -210,15 +210,16 @@ def _good_values(groups: Groups) -> Bools:
 def _walked(groups: Groups, sums: Ints) -> Floats:
     """Return the log-likelihood ratio after each observation; `sums` are those of its own experiment in this batch."""
     numbers = groups.numbers
-    n = np.arange(1, len(sums) + 1) + (numbers["n"] - groups.first)[groups.whose]
+    n = groups.spread(numbers["n"] - groups.first)
+    n += np.arange(1, len(sums) + 1)
     slopes, drifts = numbers["slope"], numbers["drift"]
-    t = (sums + numbers["count"][groups.whose]).astype(np.float64)
+    t = sums + groups.spread(numbers["count"])
     if (slopes == slopes[0]).all() and (drifts == drifts[0]).all():
         walk: Floats = t * slopes[0]
         walk += n * drifts[0]
     else:
-        walk = t * slopes[groups.whose]
-        walk += n * drifts[groups.whose]
+        walk = t * groups.spread(slopes)
+        walk += n * groups.spread(drifts)
     return walk
 
 

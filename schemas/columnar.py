@@ -191,7 +191,7 @@ def read_avro(values: Packed) -> Columns:
         rows=rows,
         experiment=experiment,
         experiment_ids=[text.decode("ascii", "replace") for text in ids],
-        values=block.doubles[_places(values_at, lengths)],
+        values=_values(block, values_at, lengths),
         lengths=lengths,
         arm=arm,
         observed_at=observed_at,
@@ -202,14 +202,14 @@ def read_avro(values: Packed) -> Columns:
     return _within_limits(columns, names)
 
 
-def _places(at: Ints, lengths: Ints) -> Ints:
-    """Return where each value of the records begins."""
-    if len(lengths) and (lengths == 1).all():
-        return at
+def _values(block: Block, at: Ints, lengths: Ints) -> npt.NDArray[np.float64]:
+    """Return the values of the records, which begin at these places."""
+    if len(lengths) and (lengths == lengths[0]).all():
+        return block.doubles(at, int(lengths[0]))
     ends = np.cumsum(lengths)
     first = np.repeat(at - 8 * (ends - lengths), lengths)
     first += np.arange(0, 8 * len(first), 8)
-    return first
+    return block.doubles(first, 1)
 
 
 def _arms(block: Block, at: Ints, good: Any) -> tuple[Ints, Ints, Any]:

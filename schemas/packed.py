@@ -84,15 +84,20 @@ def packed(texts: Sequence[bytes | None]) -> Packed:
 
 
 class Block:
-    """The bytes of a buffer, and views of the eight bytes that begin at any of them."""
+    """The bytes of a buffer, and views of the four and eight bytes that begin at any of them."""
 
     def __init__(self, data: bytes) -> None:
         self.bytes: Bytes = np.frombuffer(data, np.uint8)
         everywhere: Any = {"shape": (len(data) - 7,), "buffer": data, "strides": (1,)}
         self.halves: npt.NDArray[np.uint32] = np.ndarray(dtype="<u4", **everywhere)
         self.words: Words = np.ndarray(dtype="<u8", **everywhere)
-        self.doubles: npt.NDArray[np.float64] = np.ndarray(dtype="<f8", **everywhere)
         self.limit = len(data) - 16  # behind every record, and eight bytes can be read there
+
+    def doubles(self, at: Ints, number: int) -> npt.NDArray[np.float64]:
+        """Return so many numbers from each place on."""
+        size = 8 * number
+        runs = np.ndarray((len(self.bytes) - size + 1,), f"V{size}", self.bytes, strides=(1,))
+        return runs[at].view("<f8")
 
     def behind(self, at: Ints, size: npt.NDArray[np.signedinteger[Any]] | int) -> Ints:
         """Return the places `size` bytes on, never behind the block."""
