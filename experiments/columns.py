@@ -68,6 +68,9 @@ class _Peek(msgspec.Struct):
     experiment_id: Any = None
 
 
+_peeking = msgspec.json.Decoder(_Peek)
+
+
 def observation_batch(
     partition: int,
     first: int,
@@ -289,7 +292,7 @@ def control_record(
     if (too_large := _too_large(record)) is not None:
         return too_large
     try:
-        peek = msgspec.json.decode(record.value or b"", type=_Peek) if (record.value or b"")[:1] == b"{" else None
+        peek = _peeking.decode(record.value or b"") if (record.value or b"")[:1] == b"{" else None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         peek = None
     if peek is not None and peek.type in _FACT_NAMES:

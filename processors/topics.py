@@ -25,6 +25,7 @@ from schemas.topics import Topic, Topics
 
 _TIMEOUT = 30.0
 _FIRST_ANSWER = 10.0
+_NEWS_SECONDS = 5.0  # a broker hears of a new topic within
 _UNREACHABLE = {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT, KafkaError._RESOLVE}  # noqa: SLF001  the library's names for its local errors
 
 
@@ -91,6 +92,8 @@ def create_topics(
 def check_topics(kafka: Mapping[str, str], topics: Topics, partitions: int) -> None:
     """Return only if every topic of the catalog exists with this number of partitions and its cleanup policy.
 
+    One that was created a moment ago is waited for: the broker that is asked may not know of it yet.
+
     Raises
     ------
     TopicError
@@ -101,9 +104,15 @@ def check_topics(kafka: Mapping[str, str], topics: Topics, partitions: int) -> N
     admin = _admin(kafka)
     with reaching(kafka):
         catalog = topics.all()
-        present = _described(admin, [topic.name for topic in catalog])
-        if missing := [topic.name for topic in catalog if topic.name not in present]:
-            raise TopicError(f"missing topics: {', '.join(missing)}; create them with `waldstream topics create`")
+        give_up = time.monotonic() + _NEWS_SECONDS
+        while True:
+            present = _described(admin, [topic.name for topic in catalog])
+            missing = [topic.name for topic in catalog if topic.name not in present]
+            if not missing:
+                break
+            if time.monotonic() > give_up:
+                raise TopicError(f"missing topics: {', '.join(missing)}; create them with `waldstream topics create`")
+            time.sleep(0.05)  # between two looks
         _check(admin, catalog, present, partitions)
 
 

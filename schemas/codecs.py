@@ -203,6 +203,12 @@ def _parse_body(data: bytes, kind: type[T], writer: Any, newest: Any) -> T:
     return event
 
 
+# msgspec works out a struct when one is first decoded, and threads that begin so at the same time crash the process
+# (0.22), as those of two partitions may. So it is done here, where there is one thread.
+for _kind in events.ALL:
+    msgspec.json.Decoder(_kind)
+
+
 @cache
 def _json_decoder(kinds: tuple[type[msgspec.Struct], ...]) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(reduce(or_, kinds))

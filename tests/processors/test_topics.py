@@ -1,4 +1,5 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import pytest
@@ -20,6 +21,15 @@ def test_topics_are_created_once_and_then_left_alone(kafka: str, topics: Topics)
     assert create_topics(servers, topics, 3) == [Created(name) for name in names]
     assert create_topics(servers, topics, 3) == [Unchanged(name) for name in names]
     check_topics(servers, topics, 3)
+
+
+@pytest.mark.stack
+def test_topics_that_a_broker_does_not_know_yet_are_waited_for(kafka: str, topics: Topics) -> None:
+    servers = {"bootstrap.servers": kafka}
+    with ThreadPoolExecutor() as others:
+        checked = others.submit(check_topics, servers, topics, 2)
+        create_topics(servers, topics, 2)
+        checked.result(60)
 
 
 @pytest.mark.stack

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -135,3 +137,31 @@ def test_an_observation_survives_avro_bit_for_bit(values: list[float], moment: i
     event = events.Observation(experiment_id="a", values=values, observed_at=moment, source=source)
 
     assert event == codecs.decode_observation(codecs.encode_avro(event))
+
+
+_AT_ONCE = """
+import sys, threading
+from pathlib import Path
+from schemas import avro, codecs
+
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(4)
+
+def read():
+    for sample in map(Path, sys.argv[1:]):
+        together.wait()
+        codecs.decode(sample.read_bytes(), avro.BY_NAME[sample.name.split(".")[0]])
+
+threads = [threading.Thread(target=read) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_threads_that_read_their_first_events_at_the_same_time_do_not_crash_the_process() -> None:
+    program = [sys.executable, "-c", _AT_ONCE, *map(str, SAMPLES)]
+    root = Path(avro.__file__).parent.parent
+    ended = [subprocess.run(program, cwd=root, check=False, capture_output=True) for _ in range(3)]
+    assert [it.returncode for it in ended] == [0, 0, 0], ended[0].stderr[-2000:]
