@@ -69,7 +69,7 @@ def run(
     measure("1 observation, Avro", single, *streams, running.ours, _confluent, _aiokafka)
     measure("1 observation, Avro", Backlog(sized(40_000), 1, 99), running.stock_faust)
     for workers in (2, 4):
-        backlog = Backlog(sized(2_000_000), 1, 100, label=f"b{workers}")  # the rows of `single` say: all done
+        backlog = Backlog(sized(2_000_000), 1, 100, label=f"b{workers}")  # the rows of the one before say: all done
         measure(f"1 observation, Avro, {workers} workers", backlog, partial(running.ours, workers=workers))
     measure("100 observations, Avro", Backlog(sized(400_000), 100, 100), *streams, running.ours, _confluent)
     measure("1 observation, JSON", Backlog(sized(500_000), 1, 101, "json"), *streams[:1], running.ours)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from immutables import Map
 
 import sprt
-from experiments.experiment import Cold, Experiment, Share
+from experiments.experiment import Cold, Experiment, Share, State
 from experiments.sequences import Seen
 from sprt.families.base import ExponentialFamily
 
@@ -147,6 +147,15 @@ class Experiments(Mapping[str, Experiment]):
         if isinstance(entry, int):
             return self.ledger.accounts[entry].experiment.cold
         return None if entry is None else entry.cold
+
+    def not_running(self, experiment_ids: Iterable[str]) -> list[str]:
+        """Return those of the ids that are not of a running experiment; all that have an account run."""
+        return [
+            experiment_id
+            for experiment_id in experiment_ids
+            if not isinstance(entry := self._entries.get(experiment_id), int)
+            and (entry is None or entry.cold.state is not State.RUNNING)
+        ]
 
     def clocks(self) -> Iterator[tuple[str, Cold, int]]:
         """Yield what the clock goes by: the id, the cold part, and when a record was last applied (microseconds)."""

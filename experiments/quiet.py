@@ -113,8 +113,8 @@ def _candidates(experiments: Experiments, batch: ObservationBatch, order: Ints, 
         return Candidates([], [], [], np.zeros(0, NUMBERS), [])
     codes, rows, accounts = (list(column) for column in zip(*found, strict=True))
     numbers = np.zeros(len(found), NUMBERS)
-    known = np.setdiff1d(np.arange(len(found)), list(opened))
-    numbers[known] = ledger.numbers[[row for g, row in enumerate(rows) if g not in opened]]
+    known = [g for g in range(len(found)) if g not in opened]
+    numbers[known] = ledger.numbers[[rows[g] for g in known]]
     for g, of in opened.items():
         numbers[g] = of
     return Candidates(codes, rows, accounts, numbers, list(opened))

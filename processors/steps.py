@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from experiments.advance import advance
 from experiments.batch import Batch, Deleted, Emissions, ObservationBatch, Tick
 from experiments.columns import archive_batch, command_batch, control_batch, observation_batch, queue_batch
-from experiments.experiment import State
 from experiments.memory import Memory
 from experiments.planning import Refusal, Solution
 from experiments.rows import to_rows
@@ -159,12 +158,7 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
 
 def _strangers(memory: Memory, batch: ObservationBatch) -> list[str]:
     """Return the experiments in the batch that are not running here as far as memory knows."""
-    entries = zip(batch.experiment_ids, memory.experiments.entries(batch.experiment_ids), strict=True)
-    return [
-        experiment_id
-        for experiment_id, entry in entries
-        if not isinstance(entry, int) and (entry is None or entry.cold.state is not State.RUNNING)
-    ]
+    return memory.experiments.not_running(batch.experiment_ids)
 
 
 def _may_be_new(memory: Memory, experiment_id: str) -> bool:

@@ -6,7 +6,7 @@ refused, never altered.
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -84,7 +84,10 @@ def create_topics(
         _check(admin, catalog, present, partitions)
         missing = [topic for topic in catalog if topic.name not in present]
         _create(admin, missing, partitions, replication_factor)
-        _wait_until_visible(admin, catalog, partitions)
+        present, absent = _awaited(admin, catalog, _TIMEOUT, _has_leaders)
+        if absent:
+            raise TopicError(f"not visible {_TIMEOUT:.0f} s after their creation: {', '.join(absent)}")
+        _check(admin, catalog, present, partitions)
     names = {topic.name for topic in missing}
     return [Created(topic.name) if topic.name in names else Unchanged(topic.name) for topic in catalog]
 
@@ -104,15 +107,9 @@ def check_topics(kafka: Mapping[str, str], topics: Topics, partitions: int) -> N
     admin = _admin(kafka)
     with reaching(kafka):
         catalog = topics.all()
-        give_up = time.monotonic() + _NEWS_SECONDS
-        while True:
-            present = _described(admin, [topic.name for topic in catalog])
-            missing = [topic.name for topic in catalog if topic.name not in present]
-            if not missing:
-                break
-            if time.monotonic() > give_up:
-                raise TopicError(f"missing topics: {', '.join(missing)}; create them with `waldstream topics create`")
-            time.sleep(0.05)  # between two looks
+        present, absent = _awaited(admin, catalog, _NEWS_SECONDS)
+        if absent:
+            raise TopicError(f"missing topics: {', '.join(absent)}; create them with `waldstream topics create`")
         _check(admin, catalog, present, partitions)
 
 
@@ -177,18 +174,26 @@ def _create(admin: AdminClient, missing: Sequence[Topic], partitions: int, repli
                 raise TopicError(f"{name} could not be created: {error.args[0].str()}") from error
 
 
-def _wait_until_visible(admin: AdminClient, catalog: Sequence[Topic], partitions: int) -> None:
-    """Return once every partition of every topic has a leader; creation is answered before all brokers know of it."""
-    deadline = time.monotonic() + _TIMEOUT
+def _has_leaders(description: TopicDescription) -> bool:
+    return all(partition.leader is not None for partition in description.partitions)
+
+
+def _awaited(
+    admin: AdminClient,
+    catalog: Sequence[Topic],
+    seconds: float,
+    is_ready: Callable[[TopicDescription], bool] = lambda _: True,
+) -> tuple[dict[str, TopicDescription], list[str]]:
+    """Return the topics that exist, and the names of those that are not ready within so many seconds.
+
+    Creation is answered before all brokers know of it.
+    """
+    deadline = time.monotonic() + seconds
     while True:
         present = _described(admin, [topic.name for topic in catalog])
-        ready = [name for name, it in present.items() if all(part.leader is not None for part in it.partitions)]
-        if len(ready) == len(catalog):
-            _check(admin, catalog, present, partitions)
-            return
-        if time.monotonic() > deadline:
-            absent = ", ".join(topic.name for topic in catalog if topic.name not in ready)
-            raise TopicError(f"not visible {_TIMEOUT:.0f} s after their creation: {absent}")
+        absent = [topic.name for topic in catalog if topic.name not in present or not is_ready(present[topic.name])]
+        if not absent or time.monotonic() > deadline:
+            return present, absent
         time.sleep(0.05)  # between two looks
 
 
