@@ -25,6 +25,7 @@ from experiments.batch import (
     Tick,
 )
 from experiments.commands import answer
+from experiments.ended import Ended, count_ended
 from experiments.experiment import Experiment, State
 from experiments.facts import Moment
 from experiments.folding import fold_records
@@ -35,7 +36,7 @@ from experiments.times import moment
 from schemas import events
 from schemas.partitions import partition_of
 
-#: From so many records on, folding quiet experiments at once pays.
+#: From so many records on, looking at all experiments at once pays.
 _MANY = 8
 _SHORT = 2**16
 
@@ -78,7 +79,6 @@ _INPUTS = {
 
 
 def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emissions]:
-    results = np.full(len(batch.offset), Result.REJECTED, np.int8)
     control: list[events.Lifecycle] = []
     queues: list[events.QueueEvent] = []
     walks: list[Point] = []
@@ -86,14 +86,17 @@ def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emis
     forwarded: list[Forwarded] = []
     cold: list[str] = []
     order, bounds = _by_experiment(batch)
-    quiet = Quiet(memory.experiments)
+    ended, quiet = Ended(memory.experiments), Quiet(memory.experiments)
     if len(batch.offset) >= _MANY:
-        quiet = fold_quiet(memory.experiments, batch, order, bounds)
-    is_quiet = np.zeros(len(batch.experiment_ids), np.bool_)
-    is_quiet[list(quiet.codes)] = True
-    results[is_quiet[batch.experiment]] = Result.APPLIED
+        entries = memory.experiments.entries(batch.experiment_ids)
+        ended = count_ended(memory.experiments, entries, np.diff(bounds))
+        quiet = fold_quiet(ended.experiments, entries, batch, order, bounds)
+    result_of = np.full(len(batch.experiment_ids), Result.REJECTED, np.int8)
+    result_of[list(quiet.codes)] = Result.APPLIED
+    result_of[list(ended.codes)] = Result.AFTER_STOP
+    results = result_of[batch.experiment]
     changed: dict[str, Experiment] = {}
-    for code in np.flatnonzero(~is_quiet).tolist():
+    for code in np.flatnonzero(result_of == Result.REJECTED).tolist():
         experiment_id, rows = batch.experiment_ids[code], order[bounds[code] : bounds[code + 1]]
         if (experiment := memory.experiments.get(experiment_id)) is not None:
             folded = fold_records(experiment, batch, rows)
@@ -122,7 +125,7 @@ def _observations(memory: Memory, batch: ObservationBatch) -> tuple[Memory, Emis
         rejected=tuple(sorted(rejected, key=lambda record: record.offset)),
         forwarded=tuple(sorted(forwarded, key=lambda record: record.offset)),
         cold=tuple(cold),
-        hot=(*(batch.experiment_ids[code] for code in quiet.codes), *changed),
+        hot=(*(batch.experiment_ids[code] for code in (*quiet.codes, *ended.codes)), *changed),
         results=results,
         counts=counts,
     )

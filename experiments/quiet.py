@@ -19,7 +19,7 @@ from experiments import points, shares
 from experiments.batch import FUTURE_TOLERANCE, NONE, Floats, Ints, ObservationBatch
 from experiments.experiment import Experiment, Share, State
 from experiments.groups import Candidates, Groups, Growing, grouped
-from experiments.ledger import NUMBERS, Account, Experiments, Numbers
+from experiments.ledger import NUMBERS, Account, Entry, Experiments, Numbers, moving
 from experiments.published import Points
 from experiments.sequences import MAX_SOURCES
 from experiments.times import micros
@@ -49,12 +49,15 @@ class _Walks(NamedTuple):
     highest: Floats
 
 
-def fold_quiet(experiments: Experiments, batch: ObservationBatch, order: Ints, bounds: Ints) -> Quiet:
+def fold_quiet(
+    experiments: Experiments, entries: Sequence[Entry | None], batch: ObservationBatch, order: Ints, bounds: Ints
+) -> Quiet:
     """Return what comes of the quiet experiments of the batch.
 
-    `order` has the rows of the batch, experiment by experiment; those of code c are `order[bounds[c]:bounds[c + 1]]`.
+    `entries` has the experiments of all codes, or the rows of their accounts. `order` has the rows of the batch,
+    experiment by experiment; those of code c are `order[bounds[c]:bounds[c + 1]]`.
     """
-    candidates = _candidates(experiments, batch, order, bounds)
+    candidates = _candidates(experiments, entries, batch, order, bounds)
     codes, rows, accounts, numbers, opened = candidates
     if not codes:
         return Quiet(experiments)
@@ -84,7 +87,9 @@ def fold_quiet(experiments: Experiments, batch: ObservationBatch, order: Ints, b
     )
 
 
-def _candidates(experiments: Experiments, batch: ObservationBatch, order: Ints, bounds: Ints) -> Candidates:
+def _candidates(
+    experiments: Experiments, entries: Sequence[Entry | None], batch: ObservationBatch, order: Ints, bounds: Ints
+) -> Candidates:
     """Return the experiments of the batch that may be quiet if all their records come on as their first one does."""
     ledger = experiments.ledger
     present = np.flatnonzero(bounds[1:] > bounds[:-1])
@@ -94,7 +99,7 @@ def _candidates(experiments: Experiments, batch: ObservationBatch, order: Ints, 
     opened: dict[int, tuple[Any, ...]] = {}  # the numbers of new accounts, by their place among those found
     for code, entry, source, is_numbered, sequence in zip(
         present.tolist(),
-        experiments.entries(batch.experiment_ids[code] for code in present.tolist()),
+        map(entries.__getitem__, present.tolist()),
         map(names.__getitem__, sources.tolist()),
         ((sources != NONE) & (sequences != NONE)).tolist(),
         sequences.tolist(),
@@ -102,6 +107,8 @@ def _candidates(experiments: Experiments, batch: ObservationBatch, order: Ints, 
     ):
         if isinstance(entry, int):
             account = ledger.accounts[entry]
+            if account.model is None:
+                continue
             if account.source == source and account.is_numbered == is_numbered:
                 found.append((code, entry, account))
                 continue
@@ -112,12 +119,7 @@ def _candidates(experiments: Experiments, batch: ObservationBatch, order: Ints, 
     if not found:
         return Candidates([], [], [], np.zeros(0, NUMBERS), [])
     codes, rows, accounts = (list(column) for column in zip(*found, strict=True))
-    numbers = np.zeros(len(found), NUMBERS)
-    known = [g for g in range(len(found)) if g not in opened]
-    numbers[known] = ledger.numbers[[rows[g] for g in known]]
-    for g, of in opened.items():
-        numbers[g] = of
-    return Candidates(codes, rows, accounts, numbers, list(opened))
+    return Candidates(codes, rows, accounts, ledger.numbers_of(rows, opened), list(opened))
 
 
 def _opened(experiment: Experiment, source: str | None, sequence: int | None) -> tuple[Account, tuple[Any, ...]] | None:
@@ -139,25 +141,10 @@ def _opened(experiment: Experiment, source: str | None, sequence: int | None) ->
             return None
         else:
             lowest, highest = seen.lowest, seen.highest
-    guards, statistic = cold.definition["health"], hot.statistic
+    guards = cold.definition["health"]
     is_shared = source is not None and guards["homogeneity"] != "off"
     share = hot.shares.get(f"source:{source}", Share(0, 0.0))
     upper, lower, p_line, limit = design.levels
-    moving = (
-        statistic.n,
-        statistic.llr,
-        statistic.max_llr,
-        statistic.counts[0],
-        hot.observations,
-        hot.total,
-        hot.counts.get("applied", 0),
-        highest,
-        share.observations,
-        share.total,
-        hot.last_applied,
-        hot.last_point_at,
-        hot.last_point_n,
-    )
     staying = (
         lowest,
         min(upper, p_line),
@@ -169,8 +156,15 @@ def _opened(experiment: Experiment, source: str | None, sequence: int | None) ->
         shares.is_late_guarded(experiment),
         guards["drift"] != "off",
     )
-    run = (cold.experiment_id, hot.run)
-    return Account(experiment, source, sequence is not None, is_shared, model, run), (*moving, *staying)
+    account = Account(
+        experiment,
+        (cold.experiment_id, hot.run),
+        model,
+        source,
+        is_numbered=sequence is not None,
+        is_shared=is_shared,
+    )
+    return account, (*moving(hot, account.counted_as, highest, share), *staying)
 
 
 def _loud_records(groups: Groups, batch: ObservationBatch) -> Bools:
@@ -196,7 +190,7 @@ def _loud_records(groups: Groups, batch: ObservationBatch) -> Bools:
 
 def _good_values(groups: Groups) -> Bools:
     """Return which values are in their model's support, and small enough for exact sums."""
-    models = {type(account.model): account.model for account in groups.accounts}
+    models = {type(account.model): account.model for account in groups.accounts if account.model is not None}
     good = np.abs(groups.values) <= _LARGEST  # false for what is not a number
     for family, model in models.items():
         supports = model.supports(groups.values, None)
@@ -302,7 +296,7 @@ def _counted(groups: Groups, walks: _Walks) -> Numbers:
         after[name] += size
     for name in ("count", "total", "share_total"):
         after[name] = numbers[name] + added
-    after["applied"] += records
+    after["records"] += records
     after["highest"] += records
     after["llr"], after["max_llr"] = walks.ratios[groups.last - 1], walks.highest
     after["last_applied"] = groups.timestamp[groups.end - 1]

@@ -41,6 +41,7 @@ _BODY = msgspec.json.Decoder(
         ],
     )
 )
+_COUNTED = ("n", "count", "observations", "records", "highest", "share", "last_point_n")
 _WIDEST = 512  # bytes that stay the same of rows put together at once: a table is as wide as its longest row
 _NO_SUMS_NOBODY_WAITS = NO_ITEMS + NO_ITEMS + text("")  # behind the counts, which end as well
 
@@ -130,29 +131,31 @@ def _hot_rows(memory: Memory, experiment_ids: Sequence[str]) -> list[bytes]:
 def _counted_rows(accounts: Sequence[Account], numbers: Numbers) -> list[bytes]:
     """Return the rows that `_hot_row` makes of these experiments, put together around what stays the same."""
     fixed = zip(*[account.fixed or () for account in accounts], strict=True)
-    head, to_applied, to_source, to_share, marks = (texts(parts) for parts in fixed)
+    head, to_records, to_source, to_share, marks = (texts(parts) for parts in fixed)
     is_numbered = np.array([account.is_numbered for account in accounts])
     is_shared = np.array([account.is_shared for account in accounts])
+    n, count, observations, records, highest, share, point_n = longs(*(numbers[name] for name in _COUNTED))
+    last_applied, last_point_at = longs(numbers["last_applied"], numbers["last_point_at"])
     columns = (
         head,
-        longs(numbers["n"]),
+        n,
         doubles(numbers["llr"], numbers["max_llr"]),
         same(long(1), len(accounts)),
-        longs(numbers["count"]),
+        count,
         same(_NO_SUMS_NOBODY_WAITS, len(accounts)),
-        longs(numbers["observations"]),
+        observations,
         doubles(numbers["total"]),
-        to_applied,
-        longs(numbers["applied"]),
+        to_records,
+        records,
         to_source,
-        longs(numbers["highest"]).where(is_numbered),
+        highest.where(is_numbered),
         to_share,
-        longs(numbers["share"]).where(is_shared),
+        share.where(is_shared),
         doubles(numbers["share_total"]).where(is_shared),
         marks,
-        longs(numbers["last_applied"]),
-        longs(numbers["last_point_at"]),
-        longs(numbers["last_point_n"]),
+        last_applied,
+        last_point_at,
+        point_n,
     )
     return joined(columns)
 
@@ -161,7 +164,7 @@ def _fix(account: Account, lowest: int) -> None:
     """Keep with an account what stays the same of its rows, the parts between its numbers; none where too wide."""
     experiment, source = account.experiment, account.source or ""
     hot = experiment.hot
-    to_applied, behind_applied = _around(_counts(hot), "applied")
+    to_records, behind_records = _around(_counts(hot), account.counted_as)
     if account.is_numbered:
         to_source, behind_source = _around(_sources(hot), source)
         to_source += text(source) + long(lowest)
@@ -175,8 +178,8 @@ def _fix(account: Account, lowest: int) -> None:
         to_share, behind_share = _in_order(_shares(hot)), b""
     fixed = (
         _hot_head(experiment.cold.experiment_id, hot.run),
-        to_applied + text("applied"),
-        behind_applied + _earlier(hot) + to_source,
+        to_records + text(account.counted_as),
+        behind_records + _earlier(hot) + to_source,
         behind_source + to_share,
         behind_share + _marks(hot.marks),
     )

@@ -49,11 +49,17 @@ class Barrier:
         """Return whether a step waits."""
         return self._waiting is not None
 
-    def close(self, waiting: AtBarrier) -> None:
-        """Let a step wait for what control, or the commands on their way to it, hold at this moment."""
+    def close(self, waiting: AtBarrier, own_end: int | None = None) -> None:
+        """Let a step wait for what control, or the commands on their way to it, hold at this moment.
+
+        `own_end` is where own control ended when all observations of the step had come, if that is known already.
+        """
         self._waiting = waiting
         if not self._config.topics.has_own_commands:
-            self._ends = self._of_control(is_everywhere=waiting.is_everywhere)
+            if own_end is None or waiting.is_everywhere:
+                self._ends = self._of_control(is_everywhere=waiting.is_everywhere)
+            else:
+                self._ends = _Ends(None, own_end, {}, math.inf)
             return
         ends = self._watermarks.ends(self._config.topics.commands, (self._partition,))
         self._ends = _Ends(ends[self._partition], 0, {}, math.inf)

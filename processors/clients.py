@@ -11,7 +11,7 @@ from typing import Any
 
 import faust
 import structlog
-from confluent_kafka import Consumer, KafkaError, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 #: A record's value as the log takes it, state rows included; what is larger never reaches a producer.
 _LARGEST_MESSAGE = 4 * 1024 * 1024
@@ -42,9 +42,30 @@ TRANSIENT = frozenset(
 #: seconds that its pauses may grow to.
 QUICK_AND_QUIET = {"log_level": 2, "reconnect.backoff.max.ms": 1000}
 _OUTAGE_SECONDS = 10.0
+_PATIENCE_SECONDS = 20.0
 
 _log = structlog.get_logger("worker")
 _last_outage = -math.inf
+
+
+def edges(consumer: Consumer, part: TopicPartition) -> tuple[int, int]:
+    """Return where a partition begins and ends; one whose leader moves, or has just been chosen, is asked again.
+
+    Raises
+    ------
+    KafkaException
+        If there is no answer for long, or another error.
+    """
+    give_up = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            low, end = consumer.get_watermark_offsets(part, timeout=_PATIENCE_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() not in TRANSIENT or time.monotonic() > give_up:
+                raise
+            time.sleep(0.1)
+        else:
+            return low, end
 
 
 def transactional_producer(kafka: Mapping[str, str], transactional_id: str) -> Producer:

@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from experiments.columns import RawColumns, RawRecord
-from processors.clients import TRANSIENT
+from processors.clients import TRANSIENT, edges
 from processors.records import Delivered, Record, Records, in_columns
 
 Waiting = TypeVar("Waiting", bound=Sequence[Delivered])
@@ -104,7 +104,7 @@ class Reader:
         self._parts = {name: TopicPartition(topic, partition) for name, topic in topics.items()}
         # Asking for the beginning by its offset also connects to the leader: assigning the name "beginning" to a client
         # that knows no leader yet costs half a second.
-        lows = {name: consumer.get_watermark_offsets(part, timeout=20)[0] for name, part in self._parts.items()}
+        lows = {name: edges(consumer, part)[0] for name, part in self._parts.items()}
         first = lows | {name: at for name, at in positions.items() if name in topics}
         self._chains = {name: Chain[list[Delivered]](name, at, []) for name, at in first.items()}
         consumer.assign([TopicPartition(topics[name], partition, at) for name, at in first.items()])
@@ -184,7 +184,7 @@ def delivered(message: Message) -> Record:
 
 def position_lost(consumer: Consumer, part: TopicPartition, chain: Chain[Any]) -> PositionLostError:
     """Return the error for a position that the log does not hold, with where the log begins."""
-    low, high = consumer.get_watermark_offsets(part, timeout=10)
+    low, high = edges(consumer, part)
     return PositionLostError(
         f"{part.topic} partition {part.partition}: the position {chain.reached} is not in the "
         f"log (kept: {low} to {high}); records were deleted before they were counted",

@@ -79,12 +79,13 @@ def _walks(points: Points) -> list[tuple[bytes, bytes]]:
     if not points:
         return []
     keys, heads = zip(*(_of_walk(*run) for run in points.runs), strict=True)
+    n, offset = longs(points.n, points.offset)
     columns = (
         texts(heads).rows(points.of),
-        longs(points.n),
+        n,
         doubles(points.llr, points.p_value, points.total),
-        longs(points.offset),
-        longs(points.at),
+        offset,
+        *longs(points.at),
     )
     return list(zip(map(keys.__getitem__, points.of.tolist()), joined(columns), strict=True))
 

@@ -17,7 +17,7 @@ _TOO_FEW: Final = 50  # to learn from what they cost
 _BACKLOG: Final = 5_000
 _CATCHING_UP_SECONDS: Final = 0.01
 _QUIET_SHARE: Final = 0.1  # nobody watches a tenth of a silence
-_RESTED: Final = 2  # a round begins so many rounds behind the last: half of the time is for others
+_RESTED: Final = 3  # a round begins so many rounds behind the last: two thirds of the time are for others
 _SMOOTHED: Final = 8  # rounds: after a long one the next comes at once, as what is waiting has waited for long
 _LONGEST_SECONDS: Final = 0.4  # a worker that is told to end does so between two looks
 _COMMANDS_SECONDS: Final = 2.0
@@ -71,7 +71,7 @@ class Pace:
     def computed(self, now: float, records: int, touched: int, seconds: float, known: int) -> None:
         """Bound the next batch so that it computes within its share of time: half of the way, if it is not urgent.
 
-        The worker is busy: where it is not behind the log it rests for as long as a round takes. Fewer and larger
+        The worker is busy: where it is not behind the log it rests for twice as long as a round takes. Fewer and larger
         batches cost less, and on a busy machine they come sooner than many that wait for one another.
         """
         if not self._is_behind:

@@ -194,7 +194,8 @@ class PartitionThread(threading.Thread):
     def _observation_reader(self) -> BatchReader:
         part = TopicPartition(self._config.topics.observations, self.partition)
         position = self._memory.positions.get("observations")
-        return BatchReader(self._config.kafka, self._consumer, part, "observations", position)
+        beside = TopicPartition(self._config.topics.control, self.partition, self._control.reached("control"))
+        return BatchReader(self._config.kafka, self._consumer, part, "observations", position, beside=beside)
 
     def _is_parked(self) -> bool:
         return self._ended.is_set() or not self._unparked.is_set()
@@ -263,7 +264,7 @@ class PartitionThread(threading.Thread):
                 self._take(fetched)
                 return
             # Where some were a moment ago there will be some again: the step waits before it is computed, not after.
-            self._barrier.close(AtBarrier(fetched, is_everywhere=False))
+            self._barrier.close(AtBarrier(fetched, is_everywhere=False), self._observations.end_beside)
         if (step := self._barrier.open(self._commands.in_effect(self._in_hand), self._has_carried_over)) is not None:
             self._take(step)
 
@@ -339,7 +340,7 @@ class PartitionThread(threading.Thread):
         if outcome is None:
             return False
         if isinstance(outcome, AtBarrier):
-            self._barrier.close(outcome)
+            self._barrier.close(outcome, self._observations.end_beside)
             return True
         if outcome.outgoing is not None:
             self._transactions.commit(outcome.outgoing)

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 
 from experiments.memory import Memory
 from experiments.rows import load
-from processors.clients import TRANSIENT
+from processors.clients import TRANSIENT, edges
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ def read_rows(consumer: Consumer, topic: str, partition: int) -> dict[bytes, byt
     TimeoutError
         If the log stops yielding rows before its end.
     """
-    low, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=20)
+    low, end = edges(consumer, TopicPartition(topic, partition))
     consumer.assign([TopicPartition(topic, partition, low)])
     rows: dict[bytes, bytes | None] = {}
     at, heard = low, time.monotonic()

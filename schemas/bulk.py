@@ -58,7 +58,7 @@ def _written(rows: npt.NDArray[np.float64], sequence: int, fields: dict[str, Any
     begin = len(codecs.header(events.Observation)) + 1 + id_size + len(long(per_record))
     table: Bytes = np.tile(np.frombuffer(template, np.uint8), (count, 1))
     table[:, begin : begin + 8 * per_record] = data
-    sequences = longs(sequence + np.arange(count, dtype=np.int64)).bytes
-    table[:, -sequences.shape[1] :] = sequences
+    (sequences,) = longs(sequence + np.arange(count, dtype=np.int64))
+    table[:, -sequences.bytes.shape[1] :] = sequences.bytes
     joined, width = table.tobytes(), len(template)
     return [joined[at : at + width] for at in range(0, len(joined), width)]

@@ -5,6 +5,7 @@ columns, row by row, are the records. `schemas.codecs` writes the same bytes, on
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -45,9 +46,13 @@ def same(encoded: bytes, records: int) -> Column:
     return texts([encoded]).rows(np.zeros(records, np.int64))
 
 
-def longs(numbers: Ints) -> Column:
-    """Return integers: seven bits a byte, and a top bit that says whether more follow; the sign is the lowest bit."""
-    rest = ((numbers << 1) ^ (numbers >> 63)).view(np.uint64)
+def longs(*numbers: Ints) -> list[Column]:
+    """Return integers: seven bits a byte, and a top bit that says whether more follow; the sign is the lowest bit.
+
+    Those of all columns are worked out at once, in tables as wide as the largest of them.
+    """
+    rest = np.concatenate(numbers)
+    rest = ((rest << 1) ^ (rest >> 63)).view(np.uint64)
     width = max(1, -(-int(rest.max(initial=0)).bit_length() // _BITS))
     size = np.ones(len(rest), np.int64)
     made = np.empty((len(rest), width), np.uint8)
@@ -57,7 +62,8 @@ def longs(numbers: Ints) -> Column:
         more = rest != 0
         size += more
         made[:, place] = low | (more.astype(np.uint8) << 7)
-    return Column(made, size)
+    edges = np.cumsum([0, *map(len, numbers)]).tolist()
+    return [Column(made[begin:end], size[begin:end]) for begin, end in pairwise(edges)]
 
 
 def doubles(*columns: Floats) -> Column:

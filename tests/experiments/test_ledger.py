@@ -54,6 +54,10 @@ def unchanged(experiment: Experiment) -> Experiment:
     return replace(experiment)
 
 
+def ended_or_run_again(experiment: Experiment) -> Experiment:
+    return facts.follow(experiment, facts.decided(NOW, "operator") if experiment.is_live else facts.opened(NOW))[0]
+
+
 def _one_by_one(memory: Memory, number: int, source: str | None, first: int) -> Memory:
     for at in range(SIZE):
         memory = observed(memory, number + at, source, 1, first + at)
@@ -61,7 +65,7 @@ def _one_by_one(memory: Memory, number: int, source: str | None, first: int) -> 
 
 
 @pytest.mark.parametrize("sources", ["sss", "sts", "ttt", "s-s", "---"])
-@pytest.mark.parametrize("change", [held, unchanged])
+@pytest.mark.parametrize("change", [held, unchanged, ended_or_run_again])
 def test_batches_of_any_sources_and_changes_between_them_are_their_records_one_by_one(
     sources: str, change: Callable[[Experiment], Experiment]
 ) -> None:

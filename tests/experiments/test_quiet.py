@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
     "watched": (BERNOULLI, {}, {"drift": "warn", "homogeneity": "warn", "late": "warn"}),
     "halted": (BERNOULLI, {}, {}),
     "limited": (BERNOULLI, {"max_samples": 260, "max_duration": "20s"}, {}),
+    "short": (BERNOULLI, {"max_samples": 100}, {}),
     "p-rule": (BERNOULLI, {"p_value": 0.01, "max_samples": 900}, {}),
     "two-sided": (BERNOULLI | {"alternative": "two_sided"}, {"max_samples": 900}, {}),
     "poisson": ({"family": "poisson", "h0": {"rate": 0.5}, "h1": {"rate": 0.55}}, {}, {}),
@@ -158,9 +159,23 @@ def test_most_of_an_ordinary_batch_is_quiet(observations: int) -> None:
 
     given = records(7, 0.0, 1_000)
     batch = observation_batch(0, len(KINDS), len(KINDS) + len(given), given)
-    quiet = fold_quiet(begun(observations).experiments, batch, *by_experiment(batch))
+    experiments = begun(observations).experiments
+    entries = experiments.entries(batch.experiment_ids)
+    quiet = fold_quiet(experiments, entries, batch, *by_experiment(batch))
 
     assert {"plain", "watched", "p-rule", "poisson"} <= {batch.experiment_ids[code] for code in quiet.codes}
+
+
+def test_all_records_of_a_run_that_has_ended_are_counted_at_once() -> None:
+    from experiments.ended import count_ended
+
+    given = records(7, 0.05, 1_000)
+    batch = observation_batch(0, len(KINDS), len(KINDS) + len(given), given)
+    experiments, sizes = begun(120).experiments, np.bincount(batch.experiment)
+    ended = count_ended(experiments, experiments.entries(batch.experiment_ids), sizes)
+
+    assert [batch.experiment_ids[code] for code in ended.codes] == ["short"]
+    assert dict(ended.experiments["short"].hot.counts) == {"applied": 1, "after_stop": sizes[ended.codes[0]]}
 
 
 def test_records_that_come_late_are_counted_as_such_in_an_ordinary_batch() -> None:

@@ -4,17 +4,17 @@ import random
 import time
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # public, not in its __all__
 
 from processors import batches, clients
 from processors.batches import BatchReader
 from processors.inputs import delivered
-from processors.unpacking import unpacked
 from tests.processors.installation import until
 
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
@@ -26,7 +26,9 @@ def part(kafka: str) -> TopicPartition:
     name = f"batches-{uuid4().hex[:8]}"
     admin = AdminClient({"bootstrap.servers": kafka})
     # the records below are of long ago: the broker would delete them whenever it looks for what is too old
-    admin.create_topics([NewTopic(name, 1, 1, config={"retention.ms": "-1"})])[name].result()
+    names = (name, f"{name}-beside")
+    for made in admin.create_topics([NewTopic(it, 1, 1, config={"retention.ms": "-1"}) for it in names]).values():
+        made.result()
     return TopicPartition(name, 0)
 
 
@@ -73,6 +75,11 @@ def one_by_one(consumer: Consumer, part: TopicPartition, position: int) -> list[
         rows.append((read.offset, read.timestamp, read.key, read.value, read.headers))
 
 
+def reading(kafka: str, consumer: Consumer, part: TopicPartition, position: int | None = None) -> BatchReader:
+    beside = TopicPartition(f"{part.topic}-beside", 0, 0)
+    return BatchReader({"bootstrap.servers": kafka}, consumer, part, "observations", position, beside=beside)
+
+
 def in_batches(reader: BatchReader, end: int, limit: int) -> tuple[list[Row], list[tuple[int, int]]]:
     rows: list[Row] = []
     links = []
@@ -101,7 +108,7 @@ def test_batches_hold_what_is_read_one_by_one_from_any_position(
     everything = one_by_one(consumer, part, 0)
     _, end = consumer.get_watermark_offsets(part)
     for position in (None, 1, *(lots.randrange(end) for _ in range(3))):
-        reader = BatchReader({"bootstrap.servers": kafka}, consumer, part, "observations", position)
+        reader = reading(kafka, consumer, part, position)
         rows, links = in_batches(reader, end, lots.choice((7, 1000)))
         reader.close()
         assert rows == [row for row in everything if row[0] >= (position or 0)]
@@ -112,7 +119,7 @@ def test_batches_hold_what_is_read_one_by_one_from_any_position(
 def test_an_answer_that_needs_many_rounds_of_the_loop_is_handed_on_by_looking_again_not_by_a_timer(
     kafka: str, part: TopicPartition, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    reader = BatchReader({"bootstrap.servers": kafka}, consumer, part, "observations", None)
+    reader = reading(kafka, consumer, part)
     reader.read(10)  # asks the broker, which has nothing yet
     monkeypatch.setattr(batches, "_ROUNDS", 1)
     produced(kafka, part.topic, random.Random(0))
@@ -132,21 +139,17 @@ def test_an_answer_that_came_when_enough_had_been_read_is_taken_at_the_next_look
         producer.produce(part.topic, value)
         producer.flush(20)
 
-    def with_news(*given: Any) -> Any:
-        monkeypatch.setattr(batches, "unpacked", unpacked)
-        produce(b"second")
-        return unpacked(*given)
-
-    produce(b"first")
-    reader = BatchReader({"bootstrap.servers": kafka}, consumer, part, "observations", None)
+    produce(b"first".ljust(900_000))
+    produce(b"second".ljust(900_000))
+    produce(b"third".ljust(900_000))  # an answer holds two of them
+    reader = reading(kafka, consumer, part)
     monkeypatch.setattr(batches, "_ROUNDS", 10**9)  # every turn of the loop lasts until there is an answer
-    monkeypatch.setattr(batches, "unpacked", with_news)
     reader.read(1)
     reached = [reader.reached]
     reader.read(10)
     reached.append(reader.reached)
     reader.close()
-    assert reached == [1, 2]
+    assert reached == [2, 3]
 
 
 @pytest.mark.stack
@@ -157,7 +160,7 @@ def test_records_of_a_transaction_wait_for_its_end(kafka: str, part: TopicPartit
     producer.produce(part.topic, b"open")
     producer.flush(20)
     produced(kafka, part.topic, random.Random(1))
-    reader = BatchReader({"bootstrap.servers": kafka}, consumer, part, "observations", None)
+    reader = reading(kafka, consumer, part)
     for _ in range(20):
         reader.read(10)
     assert (reader.take(10), reader.reached) == (None, 0)
@@ -166,3 +169,37 @@ def test_records_of_a_transaction_wait_for_its_end(kafka: str, part: TopicPartit
     rows, _ = in_batches(reader, end, 100)
     reader.close()
     assert rows[0][3] == b"open"
+
+
+@pytest.mark.stack
+def test_the_end_of_the_log_beside_comes_with_what_was_read(
+    kafka: str, part: TopicPartition, consumer: Consumer
+) -> None:
+    producer = Producer({"bootstrap.servers": kafka})
+    reader = reading(kafka, consumer, part)
+    known = []
+    for number in (2, 3):
+        for _ in range(number):
+            producer.produce(f"{part.topic}-beside", b"command")
+        producer.flush(20)
+        producer.produce(part.topic, b"observation")
+        producer.flush(20)
+        in_batches(reader, reader.reached + 1, 100)
+        known.append(reader.end_beside)
+    reader.close()
+    assert known == [2, 5]
+
+
+def test_a_partition_whose_leader_was_just_chosen_is_asked_again_for_its_edges() -> None:
+    answers: list[Any] = [KafkaException(KafkaError(KafkaError.NOT_LEADER_FOR_PARTITION)), (3, 7)]
+
+    def look(_: TopicPartition, timeout: float) -> tuple[int, int]:
+        assert timeout > 0
+        answer = answers.pop(0)
+        if isinstance(answer, KafkaException):
+            raise answer
+        return answer  # type: ignore[no-any-return]  # one of the two above
+
+    asked = SimpleNamespace(get_watermark_offsets=look)
+
+    assert clients.edges(cast("Consumer", asked), TopicPartition("anything", 0)) == (3, 7)

@@ -17,11 +17,12 @@ ROW = st.tuples(st.text(max_size=90), LONG, LONG, st.floats(), st.floats(), st.b
 def test_columns_side_by_side_are_the_records_written_one_by_one(rows: list[tuple[Any, ...]]) -> None:
     words, first, second, one, other, is_there = (list(column) for column in zip(*rows, strict=True))
     encoded = [binary.text(it) for it in words]
+    firsts, seconds = longs(np.array(first), np.array(second))
     columns = (
         texts(encoded),
-        longs(np.array(first)),
+        firsts,
         doubles(np.array(one), np.array(other)),
-        longs(np.array(second)).where(np.array(is_there)),
+        seconds.where(np.array(is_there)),
     )
 
     assert joined(columns) == [
