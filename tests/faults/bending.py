@@ -16,9 +16,9 @@ from confluent_kafka import Producer
 from experiments import rows
 from experiments.advance import advance
 from experiments.memory import Memory
+from experiments.sequences import Seen
 from processors import agent, clients, inputs, partition, silence, steps, takeover, transactions
 from processors.outgoing import Outgoing
-from schemas import codecs, events
 
 
 def _bend(owner: Any, name: str, bent: object) -> None:
@@ -191,24 +191,13 @@ def with_a_slow_agent() -> None:
 def writing_rows_of_version_1() -> None:
     """Rows as the program wrote them before version 2: the missing numbers of a source as they are."""
     _bend(rows, "ROW_VERSION", 1)
-    original = rows._hot_row
+    original = rows._source
 
-    def hot_row(experiment_id: str, hot: Any) -> bytes:
-        row = codecs.decode(original(experiment_id, hot), events.HotRow)
-        sources = [
-            events.SourceRow(
-                source=it.source,
-                lowest=it.lowest,
-                highest=it.highest,
-                missing=sorted(it.highest - number for number in it.missing),
-                lost=it.lost,
-            )
-            for it in row.sources
-        ]
-        old = {name: getattr(row, name) for name in row.__struct_fields__} | {"sources": sources}
-        return codecs.encode_avro(events.HotRow(**old))
+    def source(name: str, seen: Seen) -> bytes:
+        counted_down = frozenset(seen.highest - number for number in seen.missing)
+        return original(name, seen._replace(missing=counted_down))  # counted down twice they are what they were
 
-    _bend(rows, "_hot_row", hot_row)
+    _bend(rows, "_source", source)
 
 
 def writing_rows_of_the_future() -> None:

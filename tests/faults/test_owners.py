@@ -96,15 +96,16 @@ def test_workers_frozen_beyond_the_session_timeout_change_nothing(scene: Scenes)
             frozen = play.start()
             play.grown(50)
             frozen.signal(signal.SIGSTOP)
-            successor = play.start()
-            play.grown(100)
+            successor = Supervised(play)
+            play.grown(100, successor.look)
             frozen.signal(signal.SIGCONT)
-            # It is fenced by its next commit, or hears first that its partitions are gone and joins again.
-            play.grown(100)
+            # It is fenced by its next commit, or hears first that its partitions are gone and joins again. Where it was
+            # frozen before the fence of its second partition, it fences its successor there before it ends.
+            play.grown(100, successor.look)
             frozen.process.terminate()
             assert frozen.wait(60) in (0, EXIT_CODE), frozen.words()
-            play.grown(50)
-            stop(successor)
+            play.grown(50, successor.look)
+            stop(successor.worker)
     play.must_be_exact(repeats)
 
 

@@ -38,6 +38,22 @@ def test_a_command_sent_on_by_another_partition_is_waited_for_here_too() -> None
     assert barrier.open(6, lambda _: True) is not None
 
 
+def test_where_own_control_ended_is_asked_of_the_cluster_only_if_it_is_not_known_or_commands_may_be_elsewhere() -> None:
+    log = Log({0: 8, 1: 8})
+    barrier = Barrier(0, WorkerConfig(kafka={}, partitions=2), cast("Any", log), cast("Any", log))
+
+    def opens(control: int, *, is_everywhere: bool, own_end: int | None) -> bool:
+        step = Observations(Fetched("observations", 0, 1, []))
+        barrier.close(AtBarrier(step, is_everywhere=is_everywhere), own_end)
+        return barrier.open(control, lambda _: True) is not None
+
+    assert not opens(4, is_everywhere=False, own_end=5)
+    assert opens(5, is_everywhere=False, own_end=5)
+    assert not opens(5, is_everywhere=False, own_end=None)
+    assert not opens(5, is_everywhere=True, own_end=5)
+    assert opens(8, is_everywhere=False, own_end=None)
+
+
 def test_what_has_waited_for_its_own_control_is_computed_at_once_unless_it_may_have_been_started_elsewhere() -> None:
     story = Story()
     story.run(stop={"max_samples": 1})
