@@ -63,7 +63,7 @@ def edges(consumer: Consumer, part: TopicPartition) -> tuple[int, int]:
         except KafkaException as error:
             if error.args[0].code() not in TRANSIENT or time.monotonic() > give_up:
                 raise
-            time.sleep(0.1)
+            time.sleep(0.1)  # the leader moves, or hears that it is one, meanwhile
         else:
             return low, end
 
