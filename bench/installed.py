@@ -79,9 +79,10 @@ class Installed:
             producer = clients.transactional_producer(self.kafka, f"{self.topics.prefix}-seed-{partition}")
             producer.init_transactions(30)
             producer.begin_transaction()
-            for key, value in to_rows(memory, Emissions(cold=tuple(found), hot=tuple(found))):
-                _put(producer, self.topics.state, value, key, partition)
+            rows = to_rows(memory, Emissions(cold=tuple(found), hot=tuple(found)))
+            producer.produce_all(self.topics.state, partition, rows)
             producer.commit_transaction(60)
+            producer.close()
 
     def observe(self, number: int) -> None:
         """Send the next observation of an experiment."""

@@ -11,7 +11,9 @@ from typing import Any
 
 import faust
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from processors.librdkafka import TransactionalProducer
 
 #: A record's value as the log takes it, state rows included; what is larger never reaches a producer.
 _LARGEST_MESSAGE = 4 * 1024 * 1024
@@ -68,20 +70,23 @@ def edges(consumer: Consumer, part: TopicPartition) -> tuple[int, int]:
             return low, end
 
 
-def transactional_producer(kafka: Mapping[str, str], transactional_id: str) -> Producer:
-    """Return a producer that fences whoever had this id before, once its transactions are initialised."""
-    return Producer(
-        {
-            "compression.type": "lz4",
-            "linger.ms": 100,  # a commit flushes at once; until then records gather into large batches
-            "queue.buffering.max.messages": 0,  # one transaction at a time: its batch is the bound
-            "message.max.bytes": _LARGEST_MESSAGE,
-            **QUICK_AND_QUIET,
-            **kafka,
-            "transactional.id": transactional_id,
-            "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
-        }
-    )
+def transactional(kafka: Mapping[str, str], transactional_id: str) -> dict[str, str | int]:
+    """Return the properties of a producer that fences whoever had this id, once its transactions are initialised."""
+    return {
+        "compression.type": "lz4",
+        "linger.ms": 100,  # a commit flushes at once; until then records gather into large batches
+        "queue.buffering.max.messages": 0,  # one transaction at a time: its batch is the bound
+        "message.max.bytes": _LARGEST_MESSAGE,
+        **QUICK_AND_QUIET,
+        **kafka,
+        "transactional.id": transactional_id,
+        "transaction.timeout.ms": _TRANSACTION_TIMEOUT_MS,
+    }
+
+
+def transactional_producer(kafka: Mapping[str, str], transactional_id: str) -> TransactionalProducer:
+    """Return the producer of a partition."""
+    return TransactionalProducer(transactional(kafka, transactional_id))
 
 
 def reader(kafka: Mapping[str, str], group: str) -> Consumer:

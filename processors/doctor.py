@@ -183,7 +183,7 @@ def _transaction(kafka: Mapping[str, str], topic: str, app_id: str) -> Iterator[
         else:
             errors.append(error)
 
-    producer: Producer = clients.transactional_producer({**kafka, "log_level": "0"}, f"{app_id}-doctor")
+    producer = Producer(clients.transactional({**kafka, "log_level": "0"}, f"{app_id}-doctor"))
     try:
         fence(producer)
         producer.begin_transaction()

@@ -181,6 +181,7 @@ class PartitionThread(threading.Thread):
         self._publish(self._commands.forwarded(self._in_hand))
         self._observations.close()
         self._consumer.close()
+        self._transactions.close()
 
     def _control_reader(self) -> Reader:
         own = ("commands",) if self._config.topics.has_own_commands else ()

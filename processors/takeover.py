@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Produ
 from experiments.memory import Memory
 from experiments.rows import load
 from processors.clients import TRANSIENT, edges
+from processors.librdkafka import TransactionalProducer
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ _ROWS_AT_ONCE = 10_000
 _remembering = threading.Lock()
 
 
-def fence(producer: Producer) -> None:
+def fence(producer: TransactionalProducer | Producer) -> None:
     """Return once no earlier owner of the transactional id can commit, its open transaction ended."""
     retried(lambda: producer.init_transactions(20), _FENCE_SECONDS)
 

@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from confluent_kafka import Producer
-
 from experiments import rows
 from experiments.advance import advance
 from experiments.memory import Memory
 from experiments.sequences import Seen
 from processors import agent, clients, inputs, partition, silence, steps, takeover, transactions
+from processors.librdkafka import TransactionalProducer
 from processors.outgoing import Outgoing
 
 
@@ -35,7 +34,7 @@ def without_fence() -> None:
     """A producer of its own for each owner, so that the broker fences nobody."""
     original = clients.transactional_producer
 
-    def own(kafka: Mapping[str, str], transactional_id: str) -> Producer:
+    def own(kafka: Mapping[str, str], transactional_id: str) -> TransactionalProducer:
         return original(kafka, f"{transactional_id}-{os.getpid()}")
 
     _bend(clients, "transactional_producer", own)
@@ -43,7 +42,7 @@ def without_fence() -> None:
 
 def reading_before_the_fence() -> None:
     """The rows are read first, and only then is the predecessor fenced."""
-    held: list[Producer] = []
+    held: list[TransactionalProducer] = []
     original = takeover.read_rows
     _bend(partition, "fence", held.append)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from confluent_kafka import TopicPartition
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from processors import clients
@@ -54,7 +54,7 @@ def test_the_doctor_sees_records_that_were_deleted_before_they_were_counted(kafk
     reader = clients.reader(properties, f"{topics.prefix}-progress")
     reader.commit(offsets=[TopicPartition(topics.observations, 0, 0)], asynchronous=False)
     reader.close()
-    producer = clients.transactional_producer(properties, "fills")
+    producer = Producer(clients.transactional(properties, "fills"))
     producer.init_transactions(20)
     producer.begin_transaction()
     producer.produce(topics.observations, b"x", partition=0)
