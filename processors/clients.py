@@ -43,6 +43,7 @@ TRANSIENT = frozenset(
 #: would bury ours: only what is critical. And a broker that has come back is found at once, not after the ten
 #: seconds that its pauses may grow to.
 QUICK_AND_QUIET = {"log_level": 2, "reconnect.backoff.max.ms": 1000}
+_NOT_KNOWN_YET = frozenset({KafkaError._UNKNOWN_PARTITION, KafkaError.UNKNOWN_TOPIC_OR_PART})  # noqa: SLF001  same
 _OUTAGE_SECONDS = 10.0
 _PATIENCE_SECONDS = 20.0
 
@@ -51,7 +52,7 @@ _last_outage = -math.inf
 
 
 def edges(consumer: Consumer, part: TopicPartition) -> tuple[int, int]:
-    """Return where a partition begins and ends; one whose leader moves, or has just been chosen, is asked again.
+    """Return where a partition begins and ends; one that was just created, or whose leader moves, is asked again.
 
     Raises
     ------
@@ -63,9 +64,9 @@ def edges(consumer: Consumer, part: TopicPartition) -> tuple[int, int]:
         try:
             low, end = consumer.get_watermark_offsets(part, timeout=_PATIENCE_SECONDS)
         except KafkaException as error:
-            if error.args[0].code() not in TRANSIENT or time.monotonic() > give_up:
+            if error.args[0].code() not in TRANSIENT | _NOT_KNOWN_YET or time.monotonic() > give_up:
                 raise
-            time.sleep(0.1)  # the leader moves, or hears that it is one, meanwhile
+            time.sleep(0.1)  # the leader moves, or the broker hears of the topic, meanwhile
         else:
             return low, end
 

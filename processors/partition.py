@@ -92,7 +92,9 @@ class PartitionThread(threading.Thread):
         self._postponed: Observations | None = None  # the same of observations, which commands may go before
         self._times_postponed = 0
         self._is_behind_the_log = False
-        self._has_strangers = False  # the last observations had some of experiments that are not running
+        # Whether the last observations had some of experiments that are not running; the first wait for control too,
+        # so that a pause of a backlog leaves out what was sent in it.
+        self._has_strangers = True
         self._barrier = Barrier(partition, shared.config, shared.watermarks, shared.progress)
         self._frames = {name: Frames(shared.schemas, self._tell_of_registry) for name in _FRAMED}
         self._clock: tuple[int, int] | None = None

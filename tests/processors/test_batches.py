@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
@@ -203,3 +204,17 @@ def test_a_partition_whose_leader_was_just_chosen_is_asked_again_for_its_edges()
     asked = SimpleNamespace(get_watermark_offsets=look)
 
     assert clients.edges(cast("Consumer", asked), TopicPartition("anything", 0)) == (3, 7)
+
+
+@pytest.mark.stack
+def test_a_partition_that_a_broker_does_not_know_yet_is_asked_again_for_its_edges(
+    kafka: str, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, admin = f"edges-{uuid4().hex[:8]}", AdminClient({"bootstrap.servers": kafka})
+
+    def create(_seconds: float) -> None:
+        with suppress(KafkaException):  # a later pause: it is there
+            admin.create_topics([NewTopic(name, 1, 1)])[name].result()
+
+    monkeypatch.setattr("processors.clients.time.sleep", create)
+    assert clients.edges(consumer, TopicPartition(name, 0)) == (0, 0)
