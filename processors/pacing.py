@@ -89,7 +89,7 @@ def affordable(records: int, touched: int, known: int, times: float, most: int) 
     """Return how many records a batch may have, after one of `records` that touched so many experiments.
 
     A batch within its share of time is best as large as it can be, since each experiment costs once: of `most` records,
-    and of as many more as touching the experiments costs, up to `most` again. Where touching all of the `known`
+    and of half as many more as touching the experiments costs, up to half of `most`. Where touching all of the `known`
     experiments takes more than half of that share, a batch of twice the share holds so many more of each that it does
     up to several times as much a second. Where it would not even hold one of each, every record touches another
     experiment, and nothing is won by a larger batch.
@@ -102,7 +102,7 @@ def affordable(records: int, touched: int, known: int, times: float, most: int) 
     spread = EXPERIMENT * (touched if records >= 2 * touched else known)
     units = (records + EXPERIMENT * touched) * times
     if units > 2 * spread:
-        return min(most + min(most, spread), int(units) - spread)
+        return min(most + min(most, spread) // 2, int(units) - spread)
     if 2 * units > spread + spread / EXPERIMENT:
         return min(2 * most, int(2 * units) - spread)
     return int(units / (EXPERIMENT + 1))
