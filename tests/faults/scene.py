@@ -165,7 +165,7 @@ class Scene:
 class Supervised:
     """A worker that is started again whenever it ends with the code for it, as a supervisor does."""
 
-    def __init__(self, scene: Scene, worker: Worker | None = None, **options: Any) -> None:
+    def __init__(self, scene: Scene | Installation, worker: Worker | None = None, **options: Any) -> None:
         self._scene = scene
         self._options = options
         self.restarts = 0

@@ -4,6 +4,7 @@ import itertools
 import random
 import signal
 import time
+from collections.abc import Callable
 
 import psutil
 import pytest
@@ -13,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from processors.failing import EXIT_CODE
 from schemas import events
 from tests.faults.oracle import assert_exact, judge
-from tests.faults.scene import kill, stop
+from tests.faults.scene import Supervised, kill, stop
 from tests.faults.workload import Workload
 from tests.processors.installation import Installation, Worker, run_command, until
 
@@ -22,10 +23,15 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]  # many starts of a w
 POINTS = ("during_takeover", "before_first_commit", "before_send", "after_send", "before_commit", "after_commit")
 
 
-def grown(installation: Installation, by: int) -> None:
+def grown(installation: Installation, by: int, meanwhile: Callable[[], object] = lambda: None) -> None:
     """Return once so many more records were counted."""
     before = sum(installation.counted().values())
-    until(lambda: [True] if sum(installation.counted().values()) >= before + by else [], 60)
+
+    def look() -> list[bool]:
+        meanwhile()
+        return [True] if sum(installation.counted().values()) >= before + by else []
+
+    until(look, 60)
 
 
 def end(installation: Installation, worker: Worker, workload: Workload) -> None:
@@ -68,8 +74,11 @@ def test_a_frozen_worker_that_wakes_up_is_fenced_and_changes_nothing(installatio
         grown(installation, 200)
         zombie.signal(signal.SIGCONT)
         assert zombie.wait(60) == EXIT_CODE, zombie.words()
-        grown(installation, 200)
-    end(installation, successor, workload)
+        # Frozen before it had fenced the owner of its other partition, it may have done so when it woke up.
+        supervised = Supervised(installation, successor, instance_id="w")
+        grown(installation, 200, supervised.look)
+    installation.wait_until_counted(90, supervised.look)
+    end(installation, supervised.worker, workload)
 
 
 def test_a_batch_that_is_lost_before_anything_was_counted_ends_the_worker_too(installation: Installation) -> None:

@@ -240,10 +240,11 @@ class Installation:
                 self.positions[message.partition() or 0] = row.positions
         return dict(sum(self._counts.values(), Counter[str]()))
 
-    def wait_until_counted(self, seconds: float = 60) -> dict[str, int]:
+    def wait_until_counted(self, seconds: float = 60, meanwhile: Callable[[], object] = lambda: None) -> dict[str, int]:
         """Return the counts once every observation record that was sent is among them."""
 
         def look() -> list[dict[str, int]]:
+            meanwhile()
             # strays arrive a second time, where they belong, so the end may still move
             counts = self.counted()
             return [counts] if sum(counts.values()) == len(self.read(self.topics.observations)) else []
