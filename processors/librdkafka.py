@@ -96,18 +96,17 @@ class TransactionalProducer:
     """
 
     def __init__(self, properties: Mapping[str, object]) -> None:
-        self._client: int | None = None
         self._topics: dict[str, int] = {}
         said = ctypes.create_string_buffer(512)
         settings = _conf_new()
-        for name, value in properties.items():
-            if _conf_set(settings, name.encode(), str(value).encode(), said, len(said)) != 0:
-                _conf_destroy(settings)
-                raise KafkaException(KafkaError(KafkaError._INVALID_ARG, said.value.decode()))  # noqa: SLF001  the library's name
-        self._client = _new(_PRODUCER, settings, said, len(said))
+        are_set = all(
+            _conf_set(settings, name.encode(), str(value).encode(), said, len(said)) == 0
+            for name, value in properties.items()
+        )
+        self._client = _new(_PRODUCER, settings, said, len(said)) if are_set else None
         if self._client is None:
             _conf_destroy(settings)
-            raise KafkaException(KafkaError(KafkaError._INVALID_ARG, said.value.decode()))  # noqa: SLF001  same
+            raise KafkaException(KafkaError(KafkaError._INVALID_ARG, said.value.decode()))  # noqa: SLF001  the library's name
 
     def init_transactions(self, seconds: float) -> None:
         """Fence whoever had the transactional id before."""

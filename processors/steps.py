@@ -123,7 +123,7 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
         batch = step.batch or observation_batch(
             memory.partition, *step.fetched[1:3], step.fetched.columns(), registry=step.schemas
         )
-        if step.batch is None and (strangers := _strangers(memory, batch)):
+        if step.batch is None and (strangers := memory.experiments.not_running(batch.experiment_ids)):
             is_everywhere = any(_may_be_new(memory, it) for it in strangers)
             if is_everywhere or not step.has_waited:
                 return AtBarrier(replace(step, batch=batch), is_everywhere)
@@ -154,11 +154,6 @@ def compute(topics: Topics, memory: Memory, step: Step) -> Done | AtBarrier:
         fetched = None if isinstance(step, Clock | Gone) else step.fetched
         made = outgoing(topics, after, emissions, to_rows(after, emissions), fetched)
     return Done(batch, after, emissions, made, time.thread_time() - began)
-
-
-def _strangers(memory: Memory, batch: ObservationBatch) -> list[str]:
-    """Return the experiments in the batch that are not running here as far as memory knows."""
-    return memory.experiments.not_running(batch.experiment_ids)
 
 
 def _may_be_new(memory: Memory, experiment_id: str) -> bool:

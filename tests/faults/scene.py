@@ -85,13 +85,7 @@ class Scene:
 
     def grown(self, by: int, look: Callable[[], object] = lambda: None, seconds: float = _LONG) -> None:
         """Return once so many more records were counted; `look` is called all the while."""
-        before = self.counted()
-
-        def enough() -> list[bool]:
-            look()
-            return [True] if self.counted() >= before + by else []
-
-        until(enough, seconds)
+        self.installation.grown(by, look, seconds)
 
     def until_all_read(self, look: Callable[[], object] = lambda: None) -> None:
         """Return once the committed positions are behind every record and every command that was sent."""

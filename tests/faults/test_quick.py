@@ -4,7 +4,6 @@ import itertools
 import random
 import signal
 import time
-from collections.abc import Callable
 
 import psutil
 import pytest
@@ -23,17 +22,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]  # many starts of a w
 POINTS = ("during_takeover", "before_first_commit", "before_send", "after_send", "before_commit", "after_commit")
 
 
-def grown(installation: Installation, by: int, meanwhile: Callable[[], object] = lambda: None) -> None:
-    """Return once so many more records were counted."""
-    before = sum(installation.counted().values())
-
-    def look() -> list[bool]:
-        meanwhile()
-        return [True] if sum(installation.counted().values()) >= before + by else []
-
-    until(look, 60)
-
-
 def end(installation: Installation, worker: Worker, workload: Workload) -> None:
     """Let the worker count all that was sent, end it, and compare with the truth."""
     installation.wait_until_counted(90)
@@ -48,7 +36,7 @@ def test_kills_at_random_and_at_every_named_point_change_nothing(installation: I
     workload.define()
     with workload:
         for _ in range(3):
-            grown(installation, 200)
+            installation.grown(200)
             time.sleep(lots.uniform(0.0, 0.3))  # the fault's own moment, not a wait for anything
             kill(worker)
             worker = installation.start(instance_id="w")
@@ -58,7 +46,7 @@ def test_kills_at_random_and_at_every_named_point_change_nothing(installation: I
             worker = installation.start(instance_id="w", kill=[point, times])
             assert worker.wait(60) == -signal.SIGKILL, worker.words()
         worker = installation.start(instance_id="w")
-        grown(installation, 200)
+        installation.grown(200)
     end(installation, worker, workload)
 
 
@@ -71,12 +59,12 @@ def test_a_frozen_worker_that_wakes_up_is_fenced_and_changes_nothing(installatio
         zombie = installation.start(instance_id="w", kill=["after_send", 3, "SIGSTOP"])
         until(lambda: [True] if psutil.Process(zombie.pid).status() == psutil.STATUS_STOPPED else [])
         successor = installation.start(instance_id="w")
-        grown(installation, 200)
+        installation.grown(200)
         zombie.signal(signal.SIGCONT)
         assert zombie.wait(60) == EXIT_CODE, zombie.words()
         # Frozen before it had fenced the owner of its other partition, it may have done so when it woke up.
         supervised = Supervised(installation, successor, instance_id="w")
-        grown(installation, 200, supervised.look)
+        installation.grown(200, supervised.look)
     installation.wait_until_counted(90, supervised.look)
     end(installation, supervised.worker, workload)
 

@@ -240,6 +240,16 @@ class Installation:
                 self.positions[message.partition() or 0] = row.positions
         return dict(sum(self._counts.values(), Counter[str]()))
 
+    def grown(self, by: int, meanwhile: Callable[[], object] = lambda: None, seconds: float = 60) -> None:
+        """Return once so many more records were counted; `meanwhile` is called all the while."""
+        before = sum(self.counted().values())
+
+        def look() -> list[bool]:
+            meanwhile()
+            return [True] if sum(self.counted().values()) >= before + by else []
+
+        until(look, seconds)
+
     def wait_until_counted(self, seconds: float = 60, meanwhile: Callable[[], object] = lambda: None) -> dict[str, int]:
         """Return the counts once every observation record that was sent is among them."""
 
