@@ -39,16 +39,15 @@ def test_runs_are_listed_filtered_sorted_and_paged(
     teller.story(dice, title="Dice", owner="ben").define().start().walk(9).decide("accept_h0", "boundary_lower")
     teller.story(card, title="Card").define()
     teller.flush()
-    known(api, until, own, 3)
 
     def ids(q: str = "", **query: Any) -> list[str]:
         answer = api.get("/experiments", params={"q": f"{own} {q}", **query})
         return [item["experiment_id"] for item in answer.json()["items"]]
 
-    assert ids(sort="title") == [card, coin, dice]
-    assert ids(state="active") == [coin]
+    until(lambda: ids(sort="title") == [card, coin, dice], "three runs are listed")
+    until(lambda: ids(state="active") == [coin], "the coin runs")
+    until(lambda: ids(outcome="accept_h0") == [dice], "the dice are decided")
     assert ids(state="defined") == [card]
-    assert ids(outcome="accept_h0") == [dice]
     assert ids("COI") == [coin]
     assert ids(tag="rng") == [coin]
     assert ids(owner="ben") == [dice]
@@ -62,14 +61,14 @@ def test_a_run_has_its_point_decision_and_timeline(
     installation.teller.flush()
     known(api, until, own, 1)
 
-    def complete() -> Any:
+    def complete() -> Any:  # control and walks are read by turns: the decision may be there before the last point
         body = api.get(f"/experiments/{own}/runs/1").json()
-        return body if body.get("decision") and body["point"] else None
+        return body if body.get("decision") and body["point"] and body["point"][2] == 30 else None
 
     body = until(complete, "all is there")
     experiment = api.get(f"/experiments/{own}").json()
 
-    assert (body["run"]["outcome"], body["run"]["n"], body["point"][2]) == ("accept_h1", 30, 30)
+    assert (body["run"]["outcome"], body["run"]["n"]) == ("accept_h1", 30)
     assert body["decision"]["counts"] == {"applied": 30}
     assert [entry["type"] for entry in experiment["timeline"]] == ["defined", "started", "decision"]
     assert experiment["timeline"][0]["actor"] == "ana"
@@ -261,11 +260,15 @@ def test_a_blinded_run_shows_neither_sign_nor_size_before_its_decision(
     path = api.get(f"/experiments/{own}/runs/1/path")
     story.unblind(actor="ana", reason="safety board")
     installation.teller.flush()
-    seen = until(lambda: api.get(f"/experiments/{own}/runs/1").json()["point"], "the point is seen")
+
+    def last_point() -> Any:
+        point = api.get(f"/experiments/{own}/runs/1").json()["point"]
+        return point and point[2] == 30
+
+    until(last_point, "the point is seen")
 
     assert (blind["point"], blind["run"]["llr"], blind["run"]["is_blinded"]) == (None, None, True)
     assert (path.status_code, path.json()["title"]) == (403, "Blinded")
-    assert seen[2] == 30
     assert api.get(f"/experiments/{own}/runs/1/path").status_code == 200
 
 
