@@ -214,7 +214,10 @@ class BatchReader:
 
     def _end_of(self, answer: tuple[Any, ...] | None) -> int | None:
         """Return where the log beside ended when it was asked for, None if nobody has said so."""
-        if answer is None or answer[1]:
+        if answer is None:
+            return None
+        if answer[1]:  # another broker leads it now; asked for here, it has each fetch come back at once
+            self._client.force_metadata_update()
             return None
         self._beside.offset = answer[2]
         return self._beside.offset

@@ -10,6 +10,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 import pytest
+from aiokafka.structs import TopicPartition as AioPart
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # public, not in its __all__
 
@@ -189,6 +190,23 @@ def test_the_end_of_the_log_beside_comes_with_what_was_read(
         known.append(reader.end_beside)
     reader.close()
     assert known == [2, 5]
+
+
+@pytest.mark.stack
+def test_the_log_beside_is_asked_for_no_longer_soon_after_it_has_left_the_broker(
+    kafka: str, part: TopicPartition, consumer: Consumer
+) -> None:
+    reader = reading(kafka, consumer, part)
+    reader.read(1)
+    beside, admin = f"{part.topic}-beside", AdminClient({"bootstrap.servers": kafka})
+    admin.delete_topics([beside])[beside].result()
+
+    def left() -> list[str]:
+        reader.read(1)
+        return [it for it in (beside,) if reader._client.cluster.leader_for_partition(AioPart(it, 0)) is None]
+
+    until(left, 30)  # as long as it is asked for, each fetch comes back at once; its leader is looked up each 300 s
+    reader.close()
 
 
 def test_a_partition_whose_leader_was_just_chosen_is_asked_again_for_its_edges() -> None:
