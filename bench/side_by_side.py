@@ -19,6 +19,7 @@ from bench.live import Live, live
 from bench.plot import draw
 from bench.results import write_section
 from bench.running import Measured
+from bench.sending import Sent, sent
 
 JSON: Final = Path(__file__).parent / "results.json"
 
@@ -32,6 +33,7 @@ BARS: Final = {
 }
 #: The records a second and experiments whose delay has a bar.
 _BUSY: Final = (50_000, 200)
+_SENT: Final = 200_000  # records of one observation that a client must send a second
 
 
 def run(
@@ -85,14 +87,16 @@ def run(
     for rate, experiments, seconds in (*((*load, 15.0) for load in loads), (10_000, 1_000, soak_seconds)):
         with running.own_topics(kafka):
             steady.append(live(kafka, rate, experiments, seconds))
+    sends = [sent(kafka, sized(1_000_000), 1), sent(kafka, sized(200_000), 100), sent(kafka, sized(200_000), 1, "json")]
     results = {
         "machine": _machine(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "backlogs": [_plain(found) for found in measured],
         "ratios": ratios(measured),
         "live": [asdict(found) for found in steady],
+        "sent": [asdict(found) for found in sends],
     }
-    page = _page(results, measured, steady)
+    page = _page(results, measured, steady, sends)
     print(page)
     if write:
         JSON.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -164,7 +168,7 @@ def _verdict(is_reached: bool) -> str:
     return "reached" if is_reached else "MISSED"
 
 
-def _page(results: Mapping[str, Any], measured: list[Measured], steady: list[Live]) -> str:
+def _page(results: Mapping[str, Any], measured: list[Measured], steady: list[Live], sends: list[Sent]) -> str:
     lines = [
         f"`make bench` ({results['machine']}; the broker and every system share the cores; {results['at']}).",
         "",
@@ -206,5 +210,18 @@ def _page(results: Mapping[str, Any], measured: list[Measured], steady: list[Liv
         f"| {it.delay_median * 1e3:.0f} ms | {it.delay_99 * 1e3:.0f} ms | {it.cores:.2f} "
         f"| {it.memory_begin / 1e6:.0f}, {it.memory_end / 1e6:.0f}, {it.memory_most / 1e6:.0f} MB |"
         for it in steady
+    ]
+    lines += [
+        "",
+        "`Client.observe_many`, called by one thread, until Kafka has taken every record; CPU is of all its threads.",
+        f"Records of one observation must reach {_SENT:,}/s: {_verdict(sends[0].rate >= _SENT)}.",
+        "",
+        "| records from arrays | records/s | observations/s | in the log of sent | CPU µs/record |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {it.what} | {it.rate:,.0f} | {it.rate * it.values:,.0f} | {it.in_log:,} of {it.records:,} "
+        f"| {it.cpu_per_record * 1e6:.2f} |"
+        for it in sends
     ]
     return "\n".join(lines)

@@ -8,26 +8,26 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Literal, Self
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from confluent_kafka import KafkaError, KafkaException, Message
 from numpy.typing import ArrayLike
 
 from producers import reading
-from producers.connection import closing, consumer, end_of, partitions_of, producer, reaching
+from producers.connection import closing, consumer, end_of, partitions_of, reaching
 from producers.errors import DeliveryError, NotAllowedError, ReplyTimeoutError
 from producers.numbering import next_number
 from producers.observations import numbers, observations
+from producers.sending import PATIENCE_SECONDS, Sender
 from schemas import avro, bulk, codecs, events
 from schemas.partitions import partition_of
 from schemas.topics import Topics
 
 _REPLY_SECONDS = 30.0
-_DELIVERY_SECONDS = 60.0
 _SEARCH_SECONDS = 300.0
 
 
@@ -80,9 +80,7 @@ class Client:
         )
         self._next: dict[tuple[str, str], int] = {}
         self._lock = threading.RLock()
-        self._failure: KafkaError | None = None
-        self._failed = 0
-        self._producer = producer(kafka)
+        self._sender = Sender(kafka)
 
     # observations
 
@@ -115,7 +113,7 @@ class Client:
         """
         name = self.source if source is None else source
         with self._lock:
-            self._raise_failure()
+            self._sender.check()
             sequence = self.next_sequence(experiment_id, source=name)
             for event in observations(experiment_id, values, name, sequence, arm=arm, observed_at=observed_at):
                 sequence = event.sequence if event.sequence is not None else sequence
@@ -148,7 +146,7 @@ class Client:
             raise NotAllowedError(f"per_record: {per_record}; allowed: 1 to {codecs.MAX_VALUES}")
         name = self.source if source is None else source
         with self._lock:
-            self._raise_failure()
+            self._sender.check()
             first = self.next_sequence(experiment_id, source=name)
             column = numbers(values)
             pieces: Iterator[tuple[int, list[bytes]]]
@@ -159,8 +157,9 @@ class Client:
                 pieces = bulk.write_avro(column, per_record, first, **fields)
             else:
                 pieces = self._one_by_one(column, per_record, first, fields)
+            key, partition = experiment_id.encode(), partition_of(experiment_id, self.partitions)
             for sequence, records in pieces:
-                self._send_many(experiment_id, records)
+                self._sender.send_many(self.topics.observations, partition, key, records)
                 self._next[name, experiment_id] = sequence + len(records)
             return self._next[name, experiment_id] - 1
 
@@ -170,26 +169,6 @@ class Client:
         for number, begin in enumerate(range(0, len(column), per_record), first):
             values = column[begin : begin + per_record].tolist()
             yield number, [self._encode(events.Observation(values=values, sequence=number, **fields))]
-
-    def _send_many(self, experiment_id: str, records: list[bytes]) -> None:
-        """Hand records over to Kafka in order, waiting while its queue is full."""
-        key, partition = experiment_id.encode(), partition_of(experiment_id, self.partitions)
-        messages: list[dict[str, Any]] = [{"key": key, "value": record} for record in records]
-        deadline = time.monotonic() + _DELIVERY_SECONDS
-        while messages:
-            sent = self._producer.produce_batch(
-                self.topics.observations, messages, partition=partition, on_delivery=self._delivered
-            )
-            if sent == len(messages):
-                self._producer.poll(0)
-                return
-            refused = [message.pop("_error", None) for message in messages]
-            if error := next((it for it in refused if it is not None and it.code() != KafkaError._QUEUE_FULL), None):  # noqa: SLF001  librdkafka's own code
-                raise DeliveryError(f"{self.topics.observations}: {error.str()}")
-            messages = [message for message, error in zip(messages, refused, strict=True) if error is not None]
-            self._producer.poll(0.1)
-            if time.monotonic() > deadline:
-                raise DeliveryError(f"Kafka has taken no record for {_DELIVERY_SECONDS:g} s")
 
     def next_sequence(self, experiment_id: str, *, source: str | None = None, start: int | None = None) -> int:
         """Return the number that the next record of the source will get, found in the log if this client sent none yet.
@@ -215,7 +194,7 @@ class Client:
         with self._lock:
             self._next[self.source if source is None else source, experiment_id] = sequence
 
-    def flush(self, timeout: float = _DELIVERY_SECONDS) -> None:
+    def flush(self, timeout: float = PATIENCE_SECONDS) -> None:
         """Kafka has taken everything that was handed over.
 
         Raises
@@ -223,10 +202,7 @@ class Client:
         DeliveryError
             If it did not, within `timeout` seconds.
         """
-        left = self._producer.flush(timeout)
-        self._raise_failure()
-        if left:
-            raise DeliveryError(f"Kafka has not taken {left} records within {timeout:g} s")
+        self._sender.flush(timeout)
 
     # commands
 
@@ -256,7 +232,7 @@ class Client:
             f"{name} of {event.experiment_id}: no reply within {timeout:g} s; does a worker run? (id {event.id})"
         )
 
-    def submit(self, event: events.Command, *, timeout: float = _DELIVERY_SECONDS) -> None:
+    def submit(self, event: events.Command, *, timeout: float = PATIENCE_SECONDS) -> None:
         """Put a command into the log without waiting for its reply; it is there on return."""
         with self._lock:
             self._send(self.topics.commands, event, codecs.encode_json(event), event.id)
@@ -370,43 +346,19 @@ class Client:
         if kind is None:
             self.close()
         else:
-            self._producer.flush(2.0)
+            with suppress(DeliveryError):  # the one that ends the block matters more
+                self._sender.flush(2.0)
 
     # the wire
 
     def _send(self, topic: str, event: events.Observation | events.Command, value: bytes, event_id: str) -> None:
-        headers: list[tuple[str, str | bytes | None]] = [
+        headers = (
             ("ce_specversion", "1.0"),
             ("ce_id", event_id),
             ("ce_type", f"waldstream.{avro.event_name(type(event))}"),
             ("ce_source", f"/waldstream/{self.source}"),
-        ]
-        deadline = time.monotonic() + _DELIVERY_SECONDS
-        while True:
-            try:
-                self._producer.produce(
-                    topic, key=event.experiment_id.encode(), value=value, headers=headers, on_delivery=self._delivered
-                )
-            except BufferError:  # the queue is full: Kafka is slower than the caller, who waits here
-                self._producer.poll(0.1)
-                if time.monotonic() > deadline:
-                    raise DeliveryError(f"Kafka has taken no record for {_DELIVERY_SECONDS:g} s") from None
-            except KafkaException as error:
-                raise DeliveryError(f"{topic}: {error.args[0].str()}") from error
-            else:
-                self._producer.poll(0)
-                return
-
-    def _delivered(self, error: KafkaError | None, _message: Message) -> None:
-        if error is not None:
-            self._failure = self._failure or error
-            self._failed += 1
-
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            error, count = self._failure, self._failed
-            self._failure, self._failed = None, 0
-            raise DeliveryError(f"Kafka did not take {count} records: {error.str()}")
+        )
+        self._sender.send(topic, event.experiment_id.encode(), value, headers)
 
     def _search_sequence(self, experiment_id: str, source: str, start: int | None) -> int:
         partition = partition_of(experiment_id, self.partitions)

@@ -78,8 +78,8 @@ def limit_queue(
     json: Json = False,
 ) -> None:
     """Set how many runs of a queue may be live at once; runs that are live already go on."""
-    from producers.connection import partitions_of, producer, reaching
-    from producers.errors import DeliveryError
+    from producers.connection import partitions_of
+    from producers.sending import Sender
     from schemas import codecs, events
 
     if not codecs.EXPERIMENT_ID.fullmatch(name):
@@ -88,11 +88,9 @@ def limit_queue(
     kafka, topics = given.kafka(), given.topics()
     partitions_of(kafka, topics.queues)
     told = events.SlotLimit(queue=name, limit=limit, actor=given.actor)
-    with reaching(kafka):
-        sender = producer(kafka)
-        sender.produce(topics.queues, key=name.encode(), value=codecs.encode_json(told))
-        if sender.flush(30.0):
-            raise DeliveryError(f"Kafka has not taken the limit of {name} within 30 s")
+    sender = Sender(kafka)
+    sender.send(topics.queues, name.encode(), codecs.encode_json(told))
+    sender.flush()
     if json:
         print_json(told)
     else:

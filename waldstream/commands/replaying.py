@@ -28,8 +28,8 @@ def replay_rejected(
 ) -> None:
     """Send rejected observations again, as they were; one that was applied meanwhile is dropped by its number."""
     from producers import reading
-    from producers.connection import partitions_of, producer, reaching
-    from producers.errors import DeliveryError
+    from producers.connection import partitions_of
+    from producers.sending import Sender
 
     if experiment is None and why is None:
         raise typer.BadParameter("which records? allowed: --experiment, --because, or both")
@@ -45,19 +45,14 @@ def replay_rejected(
             left += 1
     if not chosen and left:
         raise RefusedError(f"{left} records have no sequence number and would count twice; allowed: --unnumbered")
-    with reaching(kafka):
-        sender = producer(kafka)
-        for record in chosen:
-            sender.produce(
-                topics.observations, key=record.key, value=record.value, headers=list(record.headers.items())
-            )
-            sender.poll(0)
-        if sender.flush(60.0):
-            raise DeliveryError("Kafka has not taken all records within 60 s; to send them again is safe")
+    sender = Sender(kafka)
+    for record in chosen:
+        sender.send(topics.observations, record.key, record.value, tuple(record.headers.items()))
+    sender.flush()
     if json:
         print_json({"sent": len(chosen), "unnumbered": left})
     else:
-        out.print(f"{len(chosen)} records sent again" + (f", {left} without a number left" if left else ""))
+        out.print(f"records sent again: {len(chosen)}" + (f", {left} without a number left" if left else ""))
 
 
 def _of_interest(
