@@ -33,6 +33,7 @@ T = TypeVar("T")
 _READ_COMMITTED: Final = 1
 _WAIT_MS: Final = 1000  # how long a broker may keep a fetch that finds nothing
 _MOST_BYTES: Final = 2 * 1024 * 1024
+_ENOUGH_BYTES: Final = 8 * 1024 * 1024  # of large records: more are no faster, and take memory several times over
 _END_ONLY: Final = 1  # byte
 _BACK_OFF_SECONDS: Final = 0.1
 _PATIENCE_SECONDS: Final = 20.0
@@ -96,7 +97,7 @@ class BatchReader:
         self._fetching: asyncio.Task[_Answer] | None = None
 
     def read(self, limit: int) -> None:
-        """Take in what has arrived, until at least `limit` records wait or nothing more is there.
+        """Take in what has arrived, until at least `limit` records wait, or many bytes, or nothing more is there.
 
         Raises
         ------
@@ -117,7 +118,7 @@ class BatchReader:
         is_new = self._fetching is None  # the last look has found all that was there: records are coming
         seconds = _MORE_SECONDS if is_new else 0.0
         while True:
-            is_enough = sum(map(len, parts)) >= limit
+            is_enough = sum(map(len, parts)) >= limit or sum(part.size for part in parts) >= _ENOUGH_BYTES
             fetching = self._asked(0.0 if is_enough else _MORE_SECONDS if self.lag() else seconds)
             if is_enough or not fetching.done():
                 return

@@ -69,6 +69,17 @@ class Records(Sequence[Delivered]):
         """Return the values."""
         return Packed(self.data, self.value_at, self.value_size)
 
+    @property
+    def span(self) -> tuple[int, int]:
+        """Return where the records begin and end in `data`."""
+        return (int(self.key_at[0]), int(self.value_at[-1] + max(self.value_size[-1], 0))) if len(self) else (0, 0)
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes they take."""
+        begin, end = self.span
+        return end - begin
+
     def __len__(self) -> int:
         return len(self.offset)
 
@@ -113,7 +124,7 @@ def joined(parts: Sequence[Records]) -> Records:
         return some[0] if some else NO_RECORDS
     pieces, moved, begin = [], [], 0
     for part in some:
-        first, end = int(part.key_at[0]), int(part.value_at[-1] + max(part.value_size[-1], 0))
+        first, end = part.span
         pieces.append(part.data[first:end])
         shift = begin - first
         moved.append(replace(part, key_at=part.key_at + shift, value_at=part.value_at + shift))

@@ -155,6 +155,26 @@ def test_an_answer_that_came_when_enough_had_been_read_is_taken_at_the_next_look
 
 
 @pytest.mark.stack
+def test_of_large_records_few_are_read_ahead(
+    kafka: str, part: TopicPartition, consumer: Consumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    producer = Producer({"bootstrap.servers": kafka, "log_level": 0})
+    for _ in range(6):
+        producer.produce(part.topic, bytes(900_000))
+        producer.flush(20)  # an answer holds two of them
+    monkeypatch.setattr(batches, "_ROUNDS", 10**9)
+    monkeypatch.setattr(batches, "_ENOUGH_BYTES", 2_000_000)
+    reader = reading(kafka, consumer, part)
+    seen = []
+    while reader.reached < 6:
+        reader.read(100)
+        fetched = reader.take(1)
+        seen.append((reader.reached, fetched and len(fetched.messages)))
+    reader.close()
+    assert seen == [(4, 1), (4, 1), (6, 1)]
+
+
+@pytest.mark.stack
 def test_records_of_a_transaction_wait_for_its_end(kafka: str, part: TopicPartition, consumer: Consumer) -> None:
     producer = Producer({"bootstrap.servers": kafka, "transactional.id": part.topic})
     producer.init_transactions(20)
