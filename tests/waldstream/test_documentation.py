@@ -50,6 +50,14 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     assert [target for target in targets if not (page.parent / target).exists()] == []
 
 
+@pytest.mark.parametrize("page", sorted(FOLDER.rglob("*.md")), ids=lambda page: page.name)
+def test_every_file_and_name_of_the_program_on_a_page_is_there(page: Path) -> None:
+    named = re.findall(r"`(\w+/[\w/]+\.py)`(?: `(\w+)`)?", page.read_text("utf-8"))
+    texts = {path: (FOLDER.parent / path).read_text("utf-8") for path, _ in named}
+
+    assert [name for path, name in named if name and not re.search(rf"(def|class) {name}\b", texts[path])] == []
+
+
 def _kcat_blocks() -> Iterator[str]:
     page = (FOLDER / "02-clients.md").read_text("utf-8")
     yield from (block for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) if "kcat" in block)
