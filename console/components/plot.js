@@ -46,17 +46,19 @@ export default {
       const narrow = this.$el.clientWidth < 480;
       const font = { fontFamily: color.font, fontSize: narrow ? 11 : 12 };
       const formats = { x: FORMATS[x.format] ?? plain, y: FORMATS[y.format] ?? plain };
-      const lineLabel = (tone, text, position) => ({ ...font, position, color: color(tone), formatter: text, show: Boolean(text) });
+      const lineLabel = (tone, text, position) => ({ ...font, position, color: color(tone), formatter: text, show: Boolean(text), textBorderColor: color("surface"), textBorderWidth: 3 });
+      const above = walls.some(({ text }) => text) ? 16 : 0; // the names of walls stand between the axis's and the chart
+      const isLower = (y) => levels.some((other) => other.text && other.y > y); // two that are close stay readable
       const marks = [
         ...walls.map(({ x, text, tone, dash }) => ({ xAxis: x, lineStyle: { color: color(tone ?? "ink-3"), width: 1.5, type: DASHES[dash ?? "dotted"] ?? "solid" }, label: lineLabel(tone ?? "ink-3", text, "end") })),
-        ...levels.map(({ y, text, tone, dash }) => ({ yAxis: y, lineStyle: { color: color(tone ?? "ink-3"), width: 1.25, type: DASHES[dash ?? "dashed"] ?? "solid" }, label: lineLabel(tone ?? "ink-3", text, "insideEndTop") })),
+        ...levels.map(({ y, text, tone, dash }) => ({ yAxis: y, lineStyle: { color: color(tone ?? "ink-3"), width: 1.25, type: DASHES[dash ?? "dashed"] ?? "solid" }, label: lineLabel(tone ?? "ink-3", text, isLower(y) ? "insideEndBottom" : "insideEndTop") })),
       ];
       return {
         animation: false,
         textStyle: font,
-        grid: { left: 8, right: narrow ? 14 : 22, top: 34, bottom: x.zoom ? 62 : 30, containLabel: true },
+        grid: { left: 8, right: narrow ? 14 : 22, top: 34 + above, bottom: x.zoom ? 62 : 30, containLabel: true },
         xAxis: axis(color, font, { ...x, exact: x.max != null && !x.log, format: formats.x }),
-        yAxis: axis(color, font, { ...y, exact: y.max != null && y.format !== "percent", vertical: true, format: formats.y }),
+        yAxis: axis(color, font, { ...y, exact: y.max != null && y.format !== "percent", vertical: true, gap: 11 + above, format: formats.y }),
         dataZoom: x.zoom ? [{ type: "slider", height: 16, bottom: 8, showDetail: false, brushSelect: false, borderColor: color("line-strong"), fillerColor: color("accent-soft"), handleStyle: { color: color("ink-3") }, filterMode: "none" }] : undefined,
         tooltip: tooltip(color, font, (found) => {
           const rows = (Array.isArray(found) ? found : [found]).filter((entry) => entry.seriesName);

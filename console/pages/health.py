@@ -10,6 +10,7 @@ _NAMES: Final = {
     "duplicates": "Duplicates",
     "gaps": "Sequence gaps",
     "rejected": "Rejected records",
+    "late": "Late observations",
     "homogeneity": "Sources agree",
     "drift": "Halves agree",
     "sample_ratio": "Sample ratio",

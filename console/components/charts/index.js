@@ -55,7 +55,7 @@ export function axis(color, font, given) {
   const vertical = given.vertical;
   return {
     type: given.log ? "log" : "value", min: given.min, max: given.max, name: given.name, scale: given.min == null,
-    nameLocation: vertical ? "end" : "middle", nameGap: vertical ? 11 : 30,
+    nameLocation: vertical ? "end" : "middle", nameGap: given.gap ?? (vertical ? 11 : 30),
     nameTextStyle: { ...font, color: color("ink-3"), ...(vertical ? { align: "left", padding: [0, 0, 0, -6] } : {}) },
     axisLine: { show: !vertical, onZero: false, lineStyle: { color: color("line-strong") } }, axisTick: { show: false },
     minorTick: { show: false },
