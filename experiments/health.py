@@ -6,13 +6,23 @@ a suspect observation is shown, not purged.
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from scipy.special import chdtrc
 
 from experiments.experiment import LATE, Experiment, Share
 from sprt.mixtures import beta_mixture_log_e
 
+#: What people call each check.
+TITLES: Final = {
+    "duplicates": "Duplicates",
+    "gaps": "Sequence gaps",
+    "rejected": "Rejected records",
+    "late": "Late observations",
+    "homogeneity": "Sources agree",
+    "drift": "Halves agree",
+    "sample_ratio": "Sample ratio",
+}
 #: A run with fewer observations is not judged by its halves or its sources.
 _ENOUGH = 50
 #: A sound run fails a check less often than this.

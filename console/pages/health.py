@@ -5,16 +5,8 @@ from typing import Any, Final
 from console import numbers
 from console.documents import RunDocument
 from console.pages.shell import tag
+from experiments.health import TITLES
 
-_NAMES: Final = {
-    "duplicates": "Duplicates",
-    "gaps": "Sequence gaps",
-    "rejected": "Rejected records",
-    "late": "Late observations",
-    "homogeneity": "Sources agree",
-    "drift": "Halves agree",
-    "sample_ratio": "Sample ratio",
-}
 _LEFT_OUT: Final = {
     "duplicate": "dropped as duplicates",
     "while_paused": "came while paused",
@@ -51,7 +43,7 @@ class HealthCard:
                 passed = bool(check.get("passed"))
                 with tag("div", "figure"):
                     with tag("div", "row"):
-                        tag("span", "label", _NAMES.get(name, name))
+                        tag("span", "label", TITLES.get(name, name))
                         with tag("span", f"chip {'live' if passed else 'bad'}"):
                             tag("span", "glyph", "✓" if passed else "!", aria_hidden="true")
                             tag("span", text="passed" if passed else "failed")

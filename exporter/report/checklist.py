@@ -5,6 +5,7 @@ An item that the archive cannot fill says so; nothing is made up.
 
 from typing import NamedTuple
 
+from experiments.health import TITLES
 from exporter.archive import Archive
 from exporter.numbers import Number, numbers, parameter_name
 from exporter.report.envelope import SEED, WALKS, envelope
@@ -229,7 +230,7 @@ def _without_exclusions(by_key: dict[str, Number]) -> str:
 
 def _health(archive: Archive) -> str:
     checks = archive.decision.health
-    failed = [name.replace("_", " ") for name, check in checks.items() if not check["passed"]]
+    failed = [TITLES.get(name, name) for name, check in checks.items() if not check["passed"]]
     if not checks:
         return "No health check was in force."
     return f"Health checks: {len(checks)}, failed: {', '.join(failed) or 'none'}."

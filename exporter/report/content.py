@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from experiments.health import TITLES
 from exporter import words
 from exporter.archive import Archive
 from exporter.numbers import numbers, shown
@@ -103,9 +104,9 @@ def _numbers(archive: Archive) -> list[list[str]]:
 
 
 def _health(archive: Archive) -> list[list[str]]:
-    """Return the checks of the run's health: name, whether it passed, the finding in words."""
+    """Return the checks of the run's health: title, whether it passed, the finding in words."""
     return [
-        [name.replace("_", " "), "passed" if check["passed"] else "FAILED", printable(str(check["words"]))]
+        [TITLES.get(name, name), "passed" if check["passed"] else "FAILED", printable(str(check["words"]))]
         for name, check in archive.decision.health.items()
     ]
 

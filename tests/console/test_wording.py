@@ -7,10 +7,8 @@ import pytest
 from console import wording
 from console.documents import STATES, RunDocument
 from console.listing import Filter
-from console.pages import health as health_card
 from console.picture import drift
 from console.walk import POINT
-from experiments import health
 from experiments.families import Model
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -58,10 +56,6 @@ def test_every_family_has_a_name_for_people() -> None:
     families = {get_args(member.model_fields["family"].annotation)[0] for member in get_args(union)}
 
     assert families == set(wording.FAMILIES)
-
-
-def test_every_check_of_a_decision_has_a_name_for_people() -> None:
-    assert health_card._NAMES.keys() == health._CHECKS.keys()
 
 
 @pytest.mark.parametrize(("llr", "expected"), [(2.3, (0.5, "H1")), (-1.5, (0.5, "H0")), (9.0, (1.0, "H1"))])

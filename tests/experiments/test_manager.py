@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from experiments import slots
+from experiments import health, slots
 from experiments.experiment import State
 from experiments.memory import Queue
 from experiments.times import moment
@@ -165,6 +165,10 @@ def test_a_failed_guard_holds_the_verdict_and_says_why() -> None:
     assert State.HELD is story.experiment.cold.state
 
 
+def test_every_health_check_has_a_title() -> None:
+    assert health.TITLES.keys() == health._CHECKS.keys()
+
+
 def test_the_decision_shows_what_was_known_of_the_runs_health() -> None:
     story = Story()
     story.run(errors={"alpha": 1e-6, "beta": 1e-6, "thresholds": "wald"}, stop={"max_samples": 800})
@@ -172,10 +176,10 @@ def test_the_decision_shows_what_was_known_of_the_runs_health() -> None:
     for at in range(400):
         story.observe(float(rng.random() < 0.55), source="good", sequence=at)
         story.observe(float(rng.random() < 0.55), source="also-good", sequence=at)
-    health = story.decision.health
+    known = story.decision.health
 
-    assert {"duplicates", "gaps", "late", "rejected", "homogeneity", "drift"} == set(health)
-    assert all(check["passed"] for check in health.values())
+    assert {"duplicates", "gaps", "late", "rejected", "homogeneity", "drift"} == set(known)
+    assert all(check["passed"] for check in known.values())
 
 
 @pytest.mark.parametrize("check", ["homogeneity", "drift"])

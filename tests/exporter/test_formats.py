@@ -229,7 +229,7 @@ def test_the_report_has_an_abstract_the_health_of_the_run_and_where_the_walk_was
         "Pre-planned adaptation Stopping early",
         "The test stopped early at n = 134: the walk crossed the upper boundary",
         "Health of the run",
-        "duplicates passed 0.00% of the records were sent more than once and dropped",
+        "Duplicates passed 0.00% of the records were sent more than once and dropped",
         "planned walks under H1: 5, 50 and 95 % points",
         "Envelope in Figure 1: simulation of 1000 walks, seed 20261",
         "pilot showed 0.6",
