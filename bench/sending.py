@@ -2,16 +2,15 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
-from confluent_kafka import Consumer, TopicPartition
 
 from bench.backlog import PARTITIONS
 from bench.running import own_topics
 from processors.topics import create_topics
+from processors.watermarks import Watermarks
 from producers.client import Client
 from schemas.topics import Topics
 
@@ -49,12 +48,6 @@ def sent(kafka: Mapping[str, str], records: int, values: int, encoding: Literal[
                 client.observe_many(f"exp-{number}", column, per_record=values)
             client.flush()
             seconds, spent = time.monotonic() - began, time.process_time() - spent
-        in_log = _in_log(kafka)
+        in_log = sum(Watermarks(kafka).ends(_TOPICS.observations, range(PARTITIONS)).values())
     done = each * _EXPERIMENTS
     return Sent(encoding, values, done, in_log, done / seconds, spent / done)
-
-
-def _in_log(kafka: Mapping[str, str]) -> int:
-    with closing(Consumer({**kafka, "group.id": "bench-sending"})) as consumer:
-        parts = (TopicPartition(_TOPICS.observations, partition) for partition in range(PARTITIONS))
-        return sum(consumer.get_watermark_offsets(part, timeout=20.0)[1] for part in parts)

@@ -1,5 +1,5 @@
 // A chart of lines, bands, bars and walls in data units; the server says what, the picture is made here.
-import { axis, drawn, palette, percent, plain, tooltip, whole } from "waldstream-charts";
+import { axis, drawn, halo, palette, percent, plain, tooltip, whole } from "waldstream-charts";
 
 const FORMATS = { whole, percent, plain };
 const DASHES = { dashed: [6, 4], dotted: [2, 3] };
@@ -46,7 +46,7 @@ export default {
       const narrow = this.$el.clientWidth < 480;
       const font = { fontFamily: color.font, fontSize: narrow ? 11 : 12 };
       const formats = { x: FORMATS[x.format] ?? plain, y: FORMATS[y.format] ?? plain };
-      const lineLabel = (tone, text, position) => ({ ...font, position, color: color(tone), formatter: text, show: Boolean(text), textBorderColor: color("surface"), textBorderWidth: 3 });
+      const lineLabel = (tone, text, position) => ({ ...font, position, color: color(tone), formatter: text, show: Boolean(text), ...halo(color) });
       const above = walls.some(({ text }) => text) ? 16 : 0; // the names of walls stand between the axis's and the chart
       const isLower = (y) => levels.some((other) => other.text && other.y > y); // two that are close stay readable
       const marks = [
@@ -75,7 +75,7 @@ export default {
           ...points.map(({ x, y, text, tone }) => ({
             type: "scatter", name: "", data: [[x, y]], z: 9, silent: true, symbolSize: 12, animation: false,
             itemStyle: { color: color(tone ?? "ink"), borderColor: color("surface"), borderWidth: 1.5 },
-            label: { ...font, show: Boolean(text), formatter: text, position: "top", color: color(tone ?? "ink"), fontWeight: 600, textBorderColor: color("surface"), textBorderWidth: 3 },
+            label: { ...font, show: Boolean(text), formatter: text, position: "top", color: color(tone ?? "ink"), fontWeight: 600, ...halo(color) },
           })),
           { type: "line", name: "", data: [], markLine: { silent: true, symbol: "none", animation: false, data: marks } },
         ],

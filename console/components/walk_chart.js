@@ -1,5 +1,5 @@
 // The walk between its boundaries. The server sends points and what is drawn around them; the picture is made here.
-import { axis, drawn, nats, palette, tooltip, whole } from "waldstream-charts";
+import { axis, drawn, halo, nats, palette, tooltip, whole } from "waldstream-charts";
 
 const MOST_POINTS = 4000;
 
@@ -190,7 +190,7 @@ export default {
               position: { h1: "top", h0: "bottom" }[tone] ?? (rightHalf ? "left" : "right"),
               align: tone === "h1" || tone === "h0" ? (share > 0.82 ? "right" : share < 0.18 ? "left" : "center") : undefined,
               formatter: !this.walk.length && !decision ? "" : decision ? `${words} at n = ${whole(decision.n)}` : nats(last[1]),
-              textBorderColor: color("surface"), textBorderWidth: 3,
+              ...halo(color),
             },
           },
         ],

@@ -223,7 +223,7 @@ def test_the_log_beside_is_asked_for_no_longer_soon_after_it_has_left_the_broker
 
     def left() -> list[str]:
         reader.read(1)
-        return [it for it in (beside,) if reader._client.cluster.leader_for_partition(AioPart(it, 0)) is None]
+        return [beside] if reader._client.cluster.leader_for_partition(AioPart(beside, 0)) is None else []
 
     until(left, 30)  # as long as it is asked for, each fetch comes back at once; its leader is looked up each 300 s
     reader.close()

@@ -51,6 +51,9 @@ export function palette() {
   return color;
 }
 
+// Text over lines is read through a rim of the ground's colour.
+export const halo = (color) => ({ textBorderColor: color("surface"), textBorderWidth: 3 });
+
 export function axis(color, font, given) {
   const vertical = given.vertical;
   return {
